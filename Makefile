@@ -1,0 +1,91 @@
+# The project's commands. `make help` lists them; pre-commit and .ci/run call the same words.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := docker/constraints
+BUNDLE := models/demo/1.0.0
+IMAGE ?= liver-pdff
+BUILDER ?= docker build
+# More arguments for pytest: make test ARGS='tests/unit -k tissue'
+ARGS ?=
+
+.PHONY: help demo serve bundle test check lint format dev constraints image clean
+
+help:  ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.training  ## From nothing: build the demo bundle, answer one phantom study, leave pictures in out/
+	@$(BIN)/python -m training demo
+
+serve: bundle  ## Serve http://127.0.0.1:8000 until interrupted (LIVER_PDFF_* settings apply)
+	@exec $(BIN)/liver-pdff serve
+
+bundle: $(BUNDLE)/manifest.json  ## Build the demo bundle if it is missing
+
+test: dev  ## Run the tests; what is not installed is skipped, with the reason
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint test  ## Everything a commit must pass: format, ruff, mypy, import rule, tests
+
+lint: dev  ## Format check, ruff, mypy --strict, import-linter
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: dev  ## Let ruff rewrite the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+dev: $(VENV)/.dev  ## Make .venv with everything that tests and checks need
+
+# dev.txt is the one resolution; the other files are cut from it, so all three agree on every version.
+# One version for all Pythons (fewest): pixels and features must not depend on the interpreter.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command 'make constraints'
+constraints: dev  ## Resolve the pins again, newest allowed versions
+	@echo 'setuptools>=80' | $(COMPILE) --upgrade - -o $(PINS)/build.txt
+	@$(COMPILE) --upgrade pyproject.toml --extra postgres --extra training --extra dev -c $(PINS)/build.txt -o $(PINS)/dev.txt
+	@$(COMPILE) pyproject.toml --extra postgres --extra training -c $(PINS)/dev.txt -o $(PINS)/training.txt
+	@$(COMPILE) pyproject.toml --extra postgres -c $(PINS)/dev.txt -o $(PINS)/service.txt
+
+image:  ## Build the service's container image (BUILDER='buildah bud --format docker' works too)
+	$(BUILDER) --file docker/Dockerfile --tag $(IMAGE) .
+
+clean:  ## Remove .venv, caches and out/; the bundles in models/ and the data in var/ stay
+	rm -rf $(VENV) out build dist *.egg-info .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BUNDLE)/manifest.json: | $(VENV)/.training
+	@$(BIN)/python -m training demo --only-bundle
+
+# pip follows the user's own configuration (index, proxy, certificates). Its output becomes one dot per package,
+# its warnings go to a file that is shown when it fails. Not compiling to bytecode ahead saves a third of the
+# time: Python compiles what it imports.
+PIP = $(BIN)/python -m pip --disable-pip-version-check install
+define install
+@echo "Installing $$(grep -c '==' $(1)) pinned packages into $(VENV) (log: $(VENV)/install.log)"
+@set -o pipefail; $(PIP) --no-compile --progress-bar off --require-hashes -r $(PINS)/build.txt -r $(1) \
+	2> $(VENV)/install.log | awk '/^(Collecting|Processing)/ {printf "."; fflush()} \
+	/^Installing/ {printf " unpacking"; fflush()} END {print ""}' || { cat $(VENV)/install.log >&2; exit 1; }
+@$(PIP) --quiet --no-deps --no-build-isolation --editable .
+endef
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "liver-pdff needs Python 3.11 or newer, \
+	and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.training: pyproject.toml $(PINS)/build.txt $(PINS)/training.txt | $(BIN)/python
+	$(call install,$(PINS)/training.txt)
+	@touch $@
+
+# A superset: after it, `make demo` has nothing left to install.
+$(VENV)/.dev: pyproject.toml $(PINS)/build.txt $(PINS)/dev.txt | $(BIN)/python
+	$(call install,$(PINS)/dev.txt)
+	@touch $@ $(VENV)/.training

@@ -1,0 +1,216 @@
+"""models/NAME/VERSION/ -> Bundle: every hash verified, the graph checked, the golden answer replayed."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+
+from app.adapters.dicom import read_instance
+from app.adapters.manifest import Manifest
+from app.adapters.onnx_backbone import OnnxBackbone
+from app.core.errors import AnalysisError, BundleUnreadable, ChecksumMismatch, GoldenMismatch
+from app.core.pipeline import Model, crop_views, estimate_study
+from app.core.values import (
+    BundleIdentity,
+    Estimate,
+    Heads,
+    LinearHead,
+    Preprocessing,
+    Target,
+    Thresholds,
+    View,
+)
+
+MANIFEST = "manifest.json"
+MANIFEST_SHA256 = "manifest.sha256"
+MODEL_CARD = "MODEL_CARD.md"
+N_FEATURES = 2048
+GOLDEN_TOLERANCE = 1e-3
+"""Absolute, in percent PDFF and in probability: float32 differs between processors in the sixth digit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """A verified bundle.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    sha256 : str
+        Hash of the manifest's bytes, which hold every other file's: the bundle's identity.
+    model : Model
+    model_card : str
+        Markdown.
+    """
+
+    manifest: Manifest
+    sha256: str
+    model: Model
+    model_card: str
+
+    @property
+    def identity(self) -> BundleIdentity:
+        """What every answer says of the bundle."""
+        return BundleIdentity(self.manifest.name, self.manifest.version, self.sha256, self.manifest.synthetic)
+
+
+def load_bundle(folder: Path, intra_op_threads: int) -> Bundle:
+    """Read a bundle and trust it only after it has proved itself.
+
+    Parameters
+    ----------
+    folder : Path
+        ``models/NAME/VERSION``.
+    intra_op_threads : int
+        Threads of one inference.
+
+    Returns
+    -------
+    Bundle
+
+    Raises
+    ------
+    BundleUnreadable, ChecksumMismatch, GraphMismatch, GoldenMismatch
+        Naming the file.
+    """
+    manifest, sha256 = read_manifest(folder)
+    verify_files(folder, manifest)
+    model = Model(
+        backbone=OnnxBackbone(folder / manifest.backbone.file, intra_op_threads),
+        heads=read_heads(folder, manifest.heads_file),
+        preprocessing=Preprocessing(**manifest.preprocessing.model_dump()),
+        thresholds=Thresholds(manifest.thresholds.ge5.probability, manifest.thresholds.ge10.probability),
+    )
+    replay_golden(folder, manifest.golden_file, model)
+    return Bundle(manifest, sha256, model, _read(folder, MODEL_CARD).decode(errors="replace"))
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """Read the manifest and check its own hash."""
+    content = _read(folder, MANIFEST)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if _read(folder, MANIFEST_SHA256) != manifest_sha256_line(sha256).encode():
+        raise ChecksumMismatch(
+            f"{MANIFEST} differs from what {MANIFEST_SHA256} promises. Install the bundle again.",
+            file=MANIFEST,
+        )
+    try:
+        return Manifest.model_validate_json(content), sha256
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BundleUnreadable(f"{MANIFEST} does not say what it must ({wrong}).", file=MANIFEST) from error
+
+
+def manifest_sha256_line(sha256: str) -> str:
+    """Give the line that ``sha256sum --check`` reads."""
+    return f"{sha256}  {MANIFEST}\n"
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Compare every file with the manifest's SHA-256."""
+    for name in sorted(required_files(manifest) - manifest.files.keys()):
+        raise BundleUnreadable(f"{MANIFEST} does not list {name}.", file=MANIFEST)
+    for name, info in manifest.files.items():
+        if file_sha256(folder, name) != info.sha256:
+            raise ChecksumMismatch(
+                f"{name} differs from what {MANIFEST} promises. Install the bundle again.", file=name
+            )
+
+
+def required_files(manifest: Manifest) -> set[str]:
+    """Name every file that the service reads."""
+    golden = {f"golden/{view}.dcm" for view in View}
+    return {manifest.backbone.file, manifest.heads_file, manifest.golden_file, MODEL_CARD} | golden
+
+
+def file_sha256(folder: Path, name: str) -> str:
+    """SHA-256 of one file of a bundle, hexadecimal."""
+    try:
+        with (folder / name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(name) from error
+
+
+def read_heads(folder: Path, name: str) -> Heads:
+    """Read the sparse heads: view -> target -> intercept, feature indices and their weights."""
+    try:
+        document = json.loads(_read(folder, name))
+        return {view: {target: _head(document[view][target]) for target in Target} for view in View}
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise BundleUnreadable(f"{name} does not hold three heads for each of the four views.", file=name) from error
+
+
+def _head(document: Mapping[str, Any]) -> LinearHead:
+    weights = np.zeros(N_FEATURES)
+    weights[document["indices"]] = document["weights"]
+    return LinearHead(weights=weights, intercept=float(document["intercept"]))
+
+
+def replay_golden(folder: Path, name: str, model: Model) -> None:
+    """Run the bundle's own four files through the whole walk and compare with its own answer.
+
+    This also notices when a reader, a crop or a resampling of this version differs from the one that the heads
+    were fitted with.
+
+    Raises
+    ------
+    GoldenMismatch
+        If any number of any view differs by more than `GOLDEN_TOLERANCE`.
+    """
+    expected = read_golden(folder, name)
+    try:
+        instances = {view: read_instance(_read(folder, f"golden/{view}.dcm")) for view in View}
+        found = golden_answer(estimate_study(crop_views(instances), model))
+    except AnalysisError as error:
+        raise GoldenMismatch(f"The bundle's golden study cannot be analysed: {error.detail}", file=name) from error
+    if expected.keys() != found.keys():
+        raise BundleUnreadable(f"{name} does not hold every number of a golden answer.", file=name)
+    for key, value in expected.items():
+        if not math.isclose(found[key], value, rel_tol=0, abs_tol=GOLDEN_TOLERANCE):
+            raise GoldenMismatch(
+                f"The bundle does not reproduce its golden answer: {key} is {found[key]}, not {value}. "
+                "It was made by another version of this software, or does not run correctly on this machine.",
+                file=name,
+            )
+
+
+def read_golden(folder: Path, name: str) -> dict[str, float]:
+    """Read the numbers that the golden study must give."""
+    try:
+        return TypeAdapter(dict[str, FiniteFloat]).validate_json(_read(folder, name))
+    except ValidationError as error:
+        raise BundleUnreadable(f"{name} does not hold a number for each name.", file=name) from error
+
+
+def golden_answer(estimate: Estimate) -> dict[str, float]:
+    """Flatten an estimate to the numbers that a golden answer holds."""
+    per_view = {
+        f"{view.view}.{name}": getattr(view, name)
+        for view in estimate.views
+        for name in ("pdff_percent", "probability_ge5", "probability_ge10")
+    }
+    return per_view | {
+        "pdff_percent": estimate.pdff_percent,
+        "probability_ge5": estimate.probability_ge5,
+        "probability_ge10": estimate.probability_ge10,
+    }
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise _unreadable(name) from error
+
+
+def _unreadable(name: str) -> BundleUnreadable:
+    return BundleUnreadable(
+        f"{name} cannot be read. Install the bundle again; `make bundle` builds the demonstration bundle.", file=name
+    )

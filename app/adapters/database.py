@@ -1,0 +1,159 @@
+"""Opening a database and bringing its schema up to date."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.core.errors import StorageUnavailable
+
+_MIGRATIONS = Path(__file__).parents[2] / "migrations"
+SQLITE_BUSY_TIMEOUT_MS = 5_000
+POSTGRES_CONNECT_TIMEOUT_S = 3
+POSTGRES_STATEMENT_TIMEOUT_MS = 5_000
+POOL_TIMEOUT_S = 5
+"""All of them below the half minute after which a client gives up and sends again."""
+RETRY_AFTER_S = 5
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Name the driver's failures; broken constraints and impossible values are faults of ours, and pass."""
+    try:
+        yield
+    except (IntegrityError, DataError):
+        raise
+    except (DBAPIError, PoolTimeoutError) as error:
+        raise StorageUnavailable(
+            "The database does not answer. Nothing was stored: send again in a moment.", retry_after_s=RETRY_AFTER_S
+        ) from error
+
+
+class Database:
+    """An open database; as a context it closes itself.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL: ``sqlite:///var/liver-pdff.db`` or ``postgresql+psycopg://user:password@host/database``.
+
+    Attributes
+    ----------
+    engine : Engine
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+            self.is_embedded = parsed.get_backend_name() == "sqlite"
+            self.engine = _open_sqlite(parsed) if self.is_embedded else _open_postgres(parsed)
+        except (ArgumentError, ImportError) as error:
+            raise StorageUnavailable(
+                "LIVER_PDFF_DATABASE_URL is no URL of SQLite or PostgreSQL (postgresql+psycopg://…) that can be opened."
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.dispose()
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Apply the migrations up to a revision."""
+        self._migrate(command.upgrade, revision)
+
+    def downgrade(self, revision: str = "base") -> None:
+        """Take the migrations back down to a revision."""
+        self._migrate(command.downgrade, revision)
+
+    def _migrate(self, verb: Callable[[Config, str], None], revision: str) -> None:
+        config = _config()
+        with storage_errors(), self.engine.begin() as connection:
+            if not self.is_embedded:
+                connection.exec_driver_sql("SET statement_timeout = 0")  # a large table may take its time
+            config.attributes["connection"] = connection
+            verb(config, revision)
+
+    def check(self) -> None:
+        """Ask the database for an answer and for its schema.
+
+        Raises
+        ------
+        StorageUnavailable
+            If it does not answer, or a migration has not been applied.
+        """
+        with storage_errors(), self.engine.connect().execution_options(writes=False) as connection:
+            applied = MigrationContext.configure(connection).get_current_heads()
+        if applied != newest_revisions():
+            raise StorageUnavailable(
+                "The database's schema is not this version's. Run `liver-pdff db upgrade`.",
+                applied=list(applied),
+                expected=list(newest_revisions()),
+            )
+
+
+@cache
+def newest_revisions() -> tuple[str, ...]:
+    """Name the revision that this version of the service needs."""
+    return tuple(ScriptDirectory.from_config(_config()).get_heads())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def _open_postgres(url: URL) -> Engine:
+    """Bound every wait: a server that hangs must not take the worker threads with it."""
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=POOL_TIMEOUT_S,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": POSTGRES_CONNECT_TIMEOUT_S,
+            "options": f"-c statement_timeout={POSTGRES_STATEMENT_TIMEOUT_MS}",
+        },
+    )
+
+
+def _open_sqlite(url: URL) -> Engine:
+    """Make the folder, and set every connection up for concurrent use."""
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, pool_timeout=POOL_TIMEOUT_S, hide_parameters=True)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """WAL lets readers go on while one writes; FULL makes a commit outlive a power cut."""
+    connection.isolation_level = None  # our own BEGIN, see _begin_sqlite
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once for a write: a read that turns into a write cannot wait and fails instead."""
+    writes = connection.get_execution_options().get("writes", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,49 @@
+"""What the samples look like on a screen."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.adapters.dicom.grey_scale import grey_scale
+from app.adapters.dicom.header import Header
+from app.adapters.dicom.palette import coloured
+from app.adapters.dicom.pixel_format import DecodedFrame, Samples
+from app.core.values import ScreenPixels
+
+
+def displayed(decoded: DecodedFrame, header: Header) -> ScreenPixels:
+    """Turn samples into uint8 grey levels or RGB, contiguous."""
+    photometric = decoded.photometric_interpretation
+    if photometric == "RGB":
+        pixels = decoded.samples
+    elif photometric == "YBR_FULL":
+        pixels = to_rgb(decoded.samples.astype(np.uint8, copy=False))
+    elif photometric == "PALETTE COLOR":
+        pixels = coloured(decoded.samples, header.palette)
+    else:
+        pixels = _grey(decoded.samples, header)
+    return np.ascontiguousarray(pixels, dtype=np.uint8)
+
+
+def to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Convert YBR_FULL to RGB by the inverse of PS3.3 C.7.6.3.1.2 (ITU-R BT.601, full range).
+
+    Parameters
+    ----------
+    ybr : ndarray of uint8, shape (rows, columns, 3)
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, columns, 3)
+    """
+    y, cb, cr = (ybr[..., channel].astype(np.float32) - zero for channel, zero in enumerate((0, 128, 128)))
+    rgb = np.stack((y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb), axis=-1)
+    levels: NDArray[np.uint8] = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    return levels
+
+
+def _grey(samples: Samples, header: Header) -> ScreenPixels:
+    """Show grey samples; the grey scale is worked out once for each value that can be stored."""
+    levels = grey_scale(header.pixel_format.bits_stored, header.modality, header.voi)
+    if header.pixel_format.photometric_interpretation == "MONOCHROME1":  # the lowest value is white
+        levels = 255 - levels
+    return levels[np.minimum(samples, len(levels) - 1)]

@@ -1,0 +1,80 @@
+"""Everything of one object but its samples: the walk through the data set, each check as early as it can be made."""
+
+from dataclasses import dataclass
+
+from app.adapters.dicom.checks import check_required, check_transfer_syntax, check_ultrasound
+from app.adapters.dicom.frames import choose_frame, cut_frame
+from app.adapters.dicom.grey_scale import Modality, Voi, read_modality, read_voi
+from app.adapters.dicom.guard import quiet, translated
+from app.adapters.dicom.image_pixel import read_pixel_format
+from app.adapters.dicom.limits import ReadLimits
+from app.adapters.dicom.palette import Palette, read_palette
+from app.adapters.dicom.parsing import ParserStream, parse_dataset, parse_file_meta
+from app.adapters.dicom.pixel_format import PixelFormat
+from app.adapters.dicom.regions import read_regions
+from app.adapters.dicom.view_texts import read_view_texts
+from app.core.values import AnalysisWarning, UltrasoundRegion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Header:
+    """What is taken of one object, as plain values.
+
+    Attributes
+    ----------
+    frame_number : int
+        The chosen frame, counted from 1.
+    frame : bytes
+        The chosen frame as it is coded.
+    palette : Palette
+        (0028,1201 to 1203); empty unless the photometric interpretation is PALETTE COLOR.
+    warnings : tuple of AnalysisWarning
+        What was noticed.
+    """
+
+    transfer_syntax_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    pixel_format: PixelFormat
+    frame_number: int
+    number_of_frames: int
+    frame: bytes
+    modality: Modality
+    voi: Voi
+    palette: Palette
+    regions: tuple[UltrasoundRegion, ...]
+    view_texts: tuple[str, ...]
+    warnings: tuple[AnalysisWarning, ...]
+
+
+def read_header(data: bytes, limits: ReadLimits) -> Header:
+    """Read everything but the samples; whatever pydicom says or raises stays inside."""
+    with quiet(), translated():
+        return _walk(data, limits)
+
+
+def _walk(data: bytes, limits: ReadLimits) -> Header:
+    stream = ParserStream(data, limits.max_reads)
+    transfer_syntax_uid, media_class = parse_file_meta(stream)
+    check_transfer_syntax(transfer_syntax_uid)
+    attributes, found = parse_dataset(stream, transfer_syntax_uid, limits)
+    check_ultrasound(attributes, media_class)
+    element = check_required(attributes, found)
+    pixel_format = read_pixel_format(attributes, limits)
+    number, count = choose_frame(attributes, limits)
+    voi, warnings = read_voi(attributes)
+    return Header(
+        transfer_syntax_uid=transfer_syntax_uid,
+        sop_instance_uid=attributes.text("SOPInstanceUID"),
+        study_instance_uid=attributes.text("StudyInstanceUID"),
+        pixel_format=pixel_format,
+        frame_number=number,
+        number_of_frames=count,
+        frame=cut_frame(element, attributes, pixel_format, number, count),
+        modality=read_modality(attributes),
+        voi=voi,
+        palette=read_palette(attributes) if pixel_format.photometric_interpretation == "PALETTE COLOR" else (),
+        regions=read_regions(attributes, limits),
+        view_texts=read_view_texts(attributes, limits),
+        warnings=warnings,
+    )

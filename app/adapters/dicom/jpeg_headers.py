@@ -1,0 +1,130 @@
+"""What JPEG, JPEG-LS and JPEG 2000 streams say of themselves, compared with the DICOM attributes before decoding."""
+
+import struct
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+from app.adapters.dicom.pixel_format import PixelFormat
+from app.core.errors import UndecodablePixels
+
+_START_OF_FRAME: Final = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # without DHT, JPG, DAC
+_START_OF_SCAN: Final = 0xDA
+_END_OF_IMAGE: Final = b"\xff\xd9"
+_TAIL_BYTES: Final = 1024  # how far from a stream's end its end marker may stand: writers pad
+_SIZ: Final = 0x51
+_COD: Final = 0x52
+
+
+class JpegHeader(NamedTuple):
+    """What a JPEG or JPEG-LS stream says of itself before its first scan (ITU-T T.81 B.2.2)."""
+
+    process: int
+    precision: int
+    rows: int
+    columns: int
+    component_ids: bytes
+    sampling: frozenset[int]
+    adobe_transform: int | None
+    is_jfif: bool
+
+
+class Jpeg2000Header(NamedTuple):
+    """What a JPEG 2000 codestream says of itself (ISO/IEC 15444-1 A.5.1, A.6.1)."""
+
+    precision: int
+    has_colour_transform: bool
+
+
+def check_jpeg(frame: bytes, fmt: PixelFormat, processes: frozenset[int]) -> JpegHeader:
+    """Refuse a stream that is not of the transfer syntax, not of the promised size, or has no end."""
+    if not frame.startswith(b"\xff\xd8"):
+        raise ValueError("no start-of-image marker")
+    header = _jpeg_header(frame)
+    if header.process not in processes:
+        raise contradiction("the coding process", "(0002,0010) Transfer Syntax UID")
+    _check_size(fmt, (header.rows, header.columns), len(header.component_ids), header.precision)
+    # libjpeg fills what is missing with grey and calls it a warning: an end marker is all there is to see
+    if _END_OF_IMAGE not in frame.rstrip(b"\0")[-_TAIL_BYTES:]:
+        raise UndecodablePixels("(7FE0,0010) Pixel Data is cut short: a frame has no end. Send it again.")
+    return header
+
+
+def components_of_first_scan(frame: bytes) -> int:
+    """Count the components that the first scan interleaves (ITU-T T.81 B.2.3)."""
+    return next(body for marker, body in _segments(frame) if marker == _START_OF_SCAN)[0]
+
+
+def colour_of_jpeg(header: JpegHeader, fmt: PixelFormat) -> Literal["YCbCr", "RGB"]:
+    """Say whether a lossy JPEG holds YCbCr or RGB.
+
+    The codestream is believed before (0028,0004), which transcoders forget to update; in this order: shared
+    chroma is always YCbCr; Adobe's APP14 says which; the component names R, G, B; a JFIF file is YCbCr by
+    definition (ITU-T T.871); else the attribute decides.
+    """
+    if len(header.sampling) > 1:
+        return "YCbCr"
+    if header.adobe_transform is not None:
+        return "YCbCr" if header.adobe_transform else "RGB"
+    if header.component_ids.upper() == b"RGB":
+        return "RGB"
+    return "YCbCr" if header.is_jfif or fmt.photometric_interpretation != "RGB" else "RGB"
+
+
+def check_jpeg2000(stream: bytes, fmt: PixelFormat) -> Jpeg2000Header:
+    """Refuse a codestream that is not of the promised size, or that no ultrasound system writes."""
+    segments = _segments(stream)
+    marker, siz = next(segments)
+    if not stream.startswith(b"\xff\x4f") or marker != _SIZ:
+        raise ValueError("no JPEG 2000 codestream")
+    x1, y1, x0, y0, count = struct.unpack_from(">2x4L16xH", siz)
+    depth, *spacing = siz[36:39]
+    if siz[36 : 36 + 3 * count] != siz[36:39] * count or spacing != [1, 1] or depth & 0x80:
+        raise contradiction("a component's sign or resolution")
+    _check_size(fmt, (y1 - y0, x1 - x0), count, depth + 1)
+    cod = next(body for marker, body in segments if marker == _COD)
+    return Jpeg2000Header(depth + 1, fmt.samples_per_pixel == 3 and cod[4] == 1)
+
+
+def contradiction(what: str, attribute: str = "the Image Pixel attributes") -> UndecodablePixels:
+    """Make the refusal of a stream that says other things of itself than the attributes do."""
+    return UndecodablePixels(
+        f"(7FE0,0010) Pixel Data contradicts {attribute}: {what} in the compressed stream differs. "
+        "Export the object again from its source."
+    )
+
+
+def _jpeg_header(frame: bytes) -> JpegHeader:
+    """Read the start-of-frame segment and the application markers in front of it."""
+    adobe_transform, is_jfif = None, False
+    for marker, body in _segments(frame):
+        if marker == 0xEE and body.startswith(b"Adobe"):
+            adobe_transform = body[11]
+        is_jfif = is_jfif or (marker == 0xE0 and body.startswith(b"JFIF"))
+        if marker in _START_OF_FRAME:
+            precision, rows, columns, count = struct.unpack_from(">BHHB", body)
+            ids, sampling = body[6 : 6 + 3 * count : 3], frozenset(body[7 : 6 + 3 * count : 3])
+            return JpegHeader(marker, precision, rows, columns, ids, sampling, adobe_transform, is_jfif)
+    raise ValueError("no start-of-frame marker")
+
+
+def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Walk over the marker segments behind the first marker; JPEG, JPEG-LS and JPEG 2000 share their layout."""
+    at = 2
+    while True:
+        mark, marker, length = struct.unpack_from(">BBH", stream, at)
+        if mark != 0xFF:
+            raise ValueError("expected a marker")
+        if marker == 0xFF:  # fill byte (ITU-T T.81 B.1.1.2)
+            at += 1
+            continue
+        yield marker, stream[at + 4 : at + 2 + length]
+        at += 2 + length
+
+
+def _check_size(fmt: PixelFormat, size: tuple[int, int], components: int, precision: int) -> None:
+    if size != (fmt.rows, fmt.columns):
+        raise contradiction("the image size", "(0028,0010) Rows and (0028,0011) Columns")
+    if components != fmt.samples_per_pixel:
+        raise contradiction("the number of components", "(0028,0002) Samples per Pixel")
+    if precision > fmt.bits_allocated:
+        raise contradiction("the sample precision", "(0028,0100) Bits Allocated")

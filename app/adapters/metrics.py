@@ -1,0 +1,107 @@
+"""Prometheus's only door: every metric, named once."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+from app.core.values import BundleIdentity
+
+__all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
+
+_STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_PDFF_PERCENT = (0, 2.5, 5, 7.5, 10, 15, 20, 25, 30, 35, 40, 50)
+
+
+class Metrics:
+    """The service's metrics, in a registry of their own so that two services can live in one process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._registry)
+        self._outcomes = Counter(
+            "liver_pdff_analyses",
+            "Analyses that the service took on, by outcome: created, repeated, or the code of the refusal.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self._refusals = Counter(
+            "liver_pdff_refusals", "Requests refused, by code, whoever refused them.", ["code"], registry=self._registry
+        )
+        self._stage = Histogram(
+            "liver_pdff_stage_seconds",
+            "Time of one stage of an analysis.",
+            ["stage"],
+            buckets=_STAGE_SECONDS,
+            registry=self._registry,
+        )
+        self._in_flight = Gauge(
+            "liver_pdff_in_flight_analyses",
+            "Analyses being computed or waiting for their turn.",
+            registry=self._registry,
+        )
+        self._pdff = Histogram(
+            "liver_pdff_estimated_pdff_percent",
+            "Estimated PDFF of new analyses, percent.",
+            buckets=_PDFF_PERCENT,
+            registry=self._registry,
+        )
+        self._bundle = Info("liver_pdff_bundle", "The bundle that answers.", registry=self._registry)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one stage."""
+        with self._stage.labels(name).time():
+            yield
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Count an analysis while it runs."""
+        with self._in_flight.track_inprogress():
+            yield
+
+    def outcome(self, code: str) -> None:
+        """Count how an analysis ended."""
+        self._outcomes.labels(code).inc()
+
+    def refusal(self, code: str) -> None:
+        """Count a refused request."""
+        self._refusals.labels(code).inc()
+
+    def announce(self, codes: Iterable[str]) -> None:
+        """Show every code at zero from the start: a rate sees a first occurrence only from there."""
+        for code in codes:
+            self._refusals.labels(code)
+        for outcome in ("created", "repeated"):
+            self._outcomes.labels(outcome)
+
+    def pdff(self, pdff_percent: float) -> None:
+        """Record the estimate of a new analysis."""
+        self._pdff.observe(pdff_percent)
+
+    def bundle(self, bundle: BundleIdentity) -> None:
+        """Say which bundle answers."""
+        self._bundle.info(
+            {
+                "name": bundle.name,
+                "version": bundle.version,
+                "sha256": bundle.sha256,
+                "synthetic": str(bundle.synthetic).lower(),
+            }
+        )
+
+    def render(self) -> bytes:
+        """Write all metrics in Prometheus's text format."""
+        return generate_latest(self._registry)

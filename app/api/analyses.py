@@ -1,0 +1,163 @@
+"""POST and GET /v1/analyses: read parts -> analyse -> respond."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, File, Form, Path, Query, Response, UploadFile
+from pydantic import BeforeValidator
+
+from app.adapters.pictures import decode_png, draw_overlay
+from app.adapters.repository import AnalysisRepository
+from app.api.problems import problem_responses
+from app.api.runtime import RepositoryDep, ServiceDep
+from app.api.schemas import AnalysisOut, AnalysisPage, StudyOut, analysis_out
+from app.api.uploads import FormDep, read_parts
+from app.core.errors import UnknownResource
+from app.core.values import Analysis, Target, View
+
+router = APIRouter(prefix="/v1", tags=["analyses"])
+
+MAX_FILES = 64
+"""Far more than a study has views: enough to be told which of them are wrong."""
+
+
+def _without_blanks(values: list[object]) -> list[object]:
+    """Drop the empty text that Swagger UI sends for a list nobody filled."""
+    return [value for value in values if value != ""]
+
+
+# Without the schema extra, Swagger UI shows no file picker for a list.
+InstanceFiles = Annotated[
+    list[UploadFile],
+    BeforeValidator(_without_blanks),
+    File(
+        description="DICOM files whose view is read from their attributes.",
+        json_schema_extra={"items": {"type": "string", "format": "binary"}},
+    ),
+]
+ViewFile = Annotated[UploadFile | None, File(description="DICOM file that shows this view.")]
+AnalysisId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples=[str(UUID(int=0))])]
+Uid = Annotated[str, Path(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)", examples=["1.2.840.113619.2"])]
+PNG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "description": "PNG"}
+}
+LOCATION = {"Location": {"description": "Address of the stored analysis", "schema": {"type": "string"}}}
+
+
+@router.post(
+    "/analyses",
+    status_code=201,
+    summary="Analyse the four views of one study",
+    responses={
+        200: {"model": AnalysisOut, "description": "The same question again: the stored analysis", "headers": LOCATION},
+        201: {"headers": LOCATION},
+        **problem_responses(408, 413, 415, 422, 500, 503),
+    },
+    form_limits={"max_files": MAX_FILES, "max_fields": 16},
+)
+def post_analysis(
+    service: ServiceDep,
+    form: FormDep,
+    response: Response,
+    hepatic_veins: ViewFile = None,
+    right_portal_vein: ViewFile = None,
+    right_posterior_portal_vein: ViewFile = None,
+    liver_kidney: ViewFile = None,
+    instances: InstanceFiles = [],
+    allow_partial: Annotated[bool, Form(description="Average the views that are there.")] = False,
+) -> AnalysisOut:
+    """Send each view under its own field, or any number of files under `instances`.
+
+    The answer is stored before it is given. Sending the same study again gives the same analysis, with status 200.
+    """
+    # The file parameters describe the form and check its types; what they hold is read from the form itself,
+    # which shows every file of a field.
+    parts = read_parts(form, service.max_instance_bytes)
+    analysis, is_new = service.analyse(parts, allow_partial=allow_partial)
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"/v1/analyses/{analysis.id}"
+    return analysis_out(analysis)
+
+
+@router.get("/analyses", summary="List analyses, newest first", responses=problem_responses(422, 503))
+def list_analyses(
+    repository: RepositoryDep,
+    study_instance_uid: Annotated[str | None, Query(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last page")] = None,
+) -> AnalysisPage:
+    """Give one page of analyses."""
+    page, next_cursor = repository.page(study_instance_uid=study_instance_uid, limit=limit, cursor=cursor)
+    return AnalysisPage(analyses=[analysis_out(analysis) for analysis in page], next_cursor=next_cursor)
+
+
+@router.get("/analyses/{analysis_id}", summary="One stored analysis", responses=problem_responses(404, 422, 503))
+def get_analysis(analysis_id: AnalysisId, repository: RepositoryDep) -> AnalysisOut:
+    """Give a stored analysis, as it was answered."""
+    return analysis_out(find_analysis(repository, analysis_id))
+
+
+@router.get(
+    "/analyses/{analysis_id}/views/{view}/overlay.png",
+    summary="Class activation map over the tissue",
+    response_class=Response,
+    responses={**PNG, **problem_responses(404, 422, 503)},
+)
+def get_overlay(
+    analysis_id: AnalysisId, view: View, repository: RepositoryDep, target: Target = Target.GE5
+) -> Response:
+    """Draw the signed map of one head: red speaks for more fat, blue for less; a scale gives limits and unit."""
+    analysis = find_analysis(repository, analysis_id)
+    tissue = decode_png(find_tissue(repository, analysis_id, view))
+    cam = next(each for each in analysis.estimate.views if each.view == view).cams[target]
+    return _png(draw_overlay(tissue, cam, target))
+
+
+@router.get(
+    "/analyses/{analysis_id}/views/{view}/tissue.png",
+    summary="The tissue crop",
+    response_class=Response,
+    responses={**PNG, **problem_responses(404, 422, 503)},
+)
+def get_tissue(analysis_id: AnalysisId, view: View, repository: RepositoryDep) -> Response:
+    """Give the crop that was analysed: all that is kept of an image."""
+    return _png(find_tissue(repository, analysis_id, view))
+
+
+@router.get(
+    "/studies/{study_instance_uid}", summary="What is known of a study", responses=problem_responses(404, 422, 503)
+)
+def get_study(study_instance_uid: Uid, repository: RepositoryDep) -> StudyOut:
+    """Tell which views are in, which are missing, and the newest complete analysis, or else the newest.
+
+    A refused upload is answered at once and leaves nothing behind, so it is not listed here.
+    """
+    page, _ = repository.page(study_instance_uid=study_instance_uid, limit=100, cursor=None)
+    if not page:
+        raise UnknownResource("No view of this study is in. Send it to /v1/analyses.")
+    views_in = {view.view for analysis in page for view in analysis.estimate.views}
+    return StudyOut(
+        study_instance_uid=study_instance_uid,
+        views_in=[view for view in View if view in views_in],
+        views_missing=[view for view in View if view not in views_in],
+        analysis=analysis_out(next((each for each in page if each.estimate.complete), page[0])),
+    )
+
+
+def find_analysis(repository: AnalysisRepository, analysis_id: str) -> Analysis:
+    """Find an analysis, or say that there is none."""
+    if analysis := repository.get(analysis_id):
+        return analysis
+    raise UnknownResource("No analysis has this id. GET /v1/analyses lists them.")
+
+
+def find_tissue(repository: AnalysisRepository, analysis_id: str, view: View) -> bytes:
+    """Find a stored crop, or say that there is none."""
+    if content := repository.tissue_png(analysis_id, view):
+        return content
+    raise UnknownResource(f"No analysis has this id with the view {view}. GET /v1/analyses lists them.")
+
+
+def _png(content: bytes) -> Response:
+    """Answer a picture; the analysis never changes, but its drawing may with the software."""
+    return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})

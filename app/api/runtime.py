@@ -1,0 +1,59 @@
+"""What the endpoints share: the running service, or the reason why there is none."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.adapters.database import Database
+from app.adapters.metrics import Metrics
+from app.adapters.repository import AnalysisRepository
+from app.core.errors import AnalysisError, BundleError
+from app.service import AnalysisService
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runtime:
+    """Everything that lives as long as the process.
+
+    Attributes
+    ----------
+    database : Database
+    repository : AnalysisRepository
+    metrics : Metrics
+    service : AnalysisService or BundleError
+        The error that keeps the bundle from being used, if there is one: the process lives on and says so.
+    """
+
+    database: Database
+    repository: AnalysisRepository
+    metrics: Metrics
+    service: AnalysisService | BundleError
+
+    def require_service(self) -> AnalysisService:
+        """Give the service, or raise what keeps it from being ready."""
+        if isinstance(self.service, AnalysisError):
+            raise self.service
+        return self.service
+
+
+def get_runtime(request: Request) -> Runtime:
+    """Find the runtime that `app.main` has put into the application."""
+    runtime = request.app.state.runtime
+    assert isinstance(runtime, Runtime)  # noqa: S101 - set before the first request, in lifespan
+    return runtime
+
+
+def get_service(runtime: Annotated[Runtime, Depends(get_runtime)]) -> AnalysisService:
+    """Give the service to an endpoint that needs a verified bundle."""
+    return runtime.require_service()
+
+
+def get_repository(runtime: Annotated[Runtime, Depends(get_runtime)]) -> AnalysisRepository:
+    """Give the stored analyses to an endpoint that only reads them: it works without a bundle."""
+    return runtime.repository
+
+
+RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
+ServiceDep = Annotated[AnalysisService, Depends(get_service)]
+RepositoryDep = Annotated[AnalysisRepository, Depends(get_repository)]

@@ -1,0 +1,159 @@
+"""Response bodies; units stand in the field names."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.values import Analysis, AnalysisWarning, BundleIdentity, Estimate, View, ViewEstimate
+
+NOTICE = "Not a medical device. For research use; not for diagnosis."
+SCORE = "Score of a classifier fitted with balanced classes; not calibrated to how frequent steatosis is."
+SYNTHETIC = AnalysisWarning(
+    "synthetic_bundle",
+    "synthetic: not for clinical use. The heads of this bundle were fitted on simulated images.",
+)
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class WarningOut(_Out):
+    """Something that the reader of the answer should know."""
+
+    code: str
+    detail: str
+
+
+class BundleOut(_Out):
+    """Which bundle answered."""
+
+    name: str
+    version: str
+    sha256: str
+    synthetic: bool
+
+
+class EstimateOut(_Out):
+    """The averaged multiview model's answer."""
+
+    pdff_percent: float
+    probability_ge5: float = Field(description=SCORE)
+    probability_ge10: float = Field(description=SCORE)
+    threshold_ge5: float = Field(description="The bundle's operating point: at or above it, steatosis_ge5 is true.")
+    threshold_ge10: float = Field(description="The bundle's operating point: at or above it, steatosis_ge10 is true.")
+    steatosis_ge5: bool
+    steatosis_ge10: bool
+    views_used: list[View]
+
+
+class ViewOut(_Out):
+    """What one view says."""
+
+    view: View
+    sop_instance_uid: str
+    frame_number: int
+    pdff_percent: float
+    probability_ge5: float = Field(description=SCORE)
+    probability_ge10: float = Field(description=SCORE)
+    tissue_box: tuple[int, int, int, int]
+    tissue_source: Literal["region", "image"]
+    decoder: str
+    overlay_url: str
+    tissue_url: str
+    warnings: list[WarningOut]
+
+
+class AnalysisOut(_Out):
+    """One answered study."""
+
+    id: str
+    study_instance_uid: str
+    created_at: datetime
+    complete: bool
+    notice: str = NOTICE
+    bundle: BundleOut
+    estimate: EstimateOut
+    views: list[ViewOut]
+    warnings: list[WarningOut]
+
+
+class AnalysisPage(_Out):
+    """Analyses, newest first."""
+
+    analyses: list[AnalysisOut]
+    next_cursor: str | None
+
+
+class StudyOut(_Out):
+    """What the service knows of a study."""
+
+    study_instance_uid: str
+    views_in: list[View]
+    views_missing: list[View]
+    analysis: AnalysisOut | None
+
+
+class BundleDescription(BundleOut):
+    """The bundle with all it says of itself."""
+
+    manifest: dict[str, object]
+    model_card: str
+
+
+class Health(_Out):
+    """A probe's answer."""
+
+    status: str
+
+
+def analysis_out(analysis: Analysis) -> AnalysisOut:
+    """Write a stored analysis as a response."""
+    estimate = analysis.estimate
+    return AnalysisOut(
+        id=analysis.id,
+        study_instance_uid=estimate.study_instance_uid,
+        created_at=analysis.created_at,
+        complete=estimate.complete,
+        bundle=BundleOut.model_validate(analysis.bundle),
+        estimate=_estimate_out(estimate),
+        views=[_view_out(analysis.id, view) for view in estimate.views],
+        warnings=[WarningOut.model_validate(warning) for warning in all_warnings(analysis.bundle, estimate)],
+    )
+
+
+def all_warnings(bundle: BundleIdentity, estimate: Estimate) -> tuple[AnalysisWarning, ...]:
+    """List what concerns the whole answer; a synthetic bundle says so first."""
+    return (*((SYNTHETIC,) if bundle.synthetic else ()), *estimate.warnings)
+
+
+def _estimate_out(estimate: Estimate) -> EstimateOut:
+    return EstimateOut(
+        pdff_percent=estimate.pdff_percent,
+        probability_ge5=estimate.probability_ge5,
+        probability_ge10=estimate.probability_ge10,
+        threshold_ge5=estimate.thresholds.ge5,
+        threshold_ge10=estimate.thresholds.ge10,
+        steatosis_ge5=estimate.steatosis_ge5,
+        steatosis_ge10=estimate.steatosis_ge10,
+        views_used=[view.view for view in estimate.views],
+    )
+
+
+def _view_out(analysis_id: str, view: ViewEstimate) -> ViewOut:
+    base = f"/v1/analyses/{analysis_id}/views/{view.view}"
+    return ViewOut(
+        view=view.view,
+        sop_instance_uid=view.sop_instance_uid,
+        frame_number=view.frame_number,
+        pdff_percent=view.pdff_percent,
+        probability_ge5=view.probability_ge5,
+        probability_ge10=view.probability_ge10,
+        tissue_box=tuple(view.tissue_box),
+        tissue_source=view.tissue_source,
+        decoder=view.decoder,
+        overlay_url=f"{base}/overlay.png",
+        tissue_url=f"{base}/tissue.png",
+        warnings=[WarningOut.model_validate(warning) for warning in view.warnings],
+    )

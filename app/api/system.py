@@ -1,0 +1,48 @@
+"""/livez, /readyz, /metrics, /v1/bundle and the way from / to the interface."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+
+from app.adapters.metrics import CONTENT_TYPE_LATEST
+from app.api.problems import problem_responses
+from app.api.runtime import RuntimeDep, ServiceDep
+from app.api.schemas import BundleDescription, BundleOut, Health
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/livez", summary="The process lives")
+async def livez() -> Health:
+    """Answer at once, whatever else the process computes."""
+    return Health(status="alive")
+
+
+@router.get("/readyz", summary="Studies can be analysed", responses=problem_responses(503))
+def readyz(runtime: RuntimeDep) -> Health:
+    """Answer 200 when the database answers and the bundle has reproduced its golden answer."""
+    runtime.require_service()
+    runtime.database.check()
+    return Health(status="ready")
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
+def metrics(runtime: RuntimeDep) -> Response:
+    """Give all metrics in Prometheus's text format."""
+    return Response(runtime.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/v1/bundle", summary="The bundle: model card and hashes", responses=problem_responses(503))
+def get_bundle(service: ServiceDep) -> BundleDescription:
+    """Describe the bundle that answers."""
+    bundle = service.bundle
+    return BundleDescription(
+        **BundleOut.model_validate(bundle.identity).model_dump(),
+        manifest=bundle.manifest.model_dump(mode="json"),
+        model_card=bundle.model_card,
+    )
+
+
+@router.get("/", include_in_schema=False)
+async def home() -> RedirectResponse:
+    """Show the interface."""
+    return RedirectResponse("/docs")

@@ -1,0 +1,67 @@
+"""One form -> parts, each read up to the limit and one byte more."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData, UploadFile
+
+from app.core.errors import InvalidRequest, UnsupportedMediaType
+from app.core.values import View
+from app.service import Part
+
+FILE_FIELDS = (*View, "instances")
+FIELDS = (*FILE_FIELDS, "allow_partial")
+FORM_MEDIA_TYPE = "multipart/form-data"
+
+
+async def get_form(request: Request) -> FormData:
+    """Give the whole form, which FastAPI has parsed: of a repeated field its parameters show the last file only.
+
+    Raises
+    ------
+    UnsupportedMediaType
+        If the body is something else than a form.
+    InvalidRequest
+        If the form has a field that the call does not know: a misspelt view must not be overlooked.
+    """
+    sent = request.headers.get("content-type", FORM_MEDIA_TYPE)
+    if not sent.startswith(FORM_MEDIA_TYPE):
+        raise UnsupportedMediaType(f"Send the files as {FORM_MEDIA_TYPE}, one field a view.")
+    form = await request.form()
+    if set(form) - set(FIELDS):
+        raise InvalidRequest(f"The form has a field that this call does not know. Its fields are {', '.join(FIELDS)}.")
+    return form
+
+
+FormDep = Annotated[FormData, Depends(get_form)]
+
+
+def read_parts(form: FormData, max_instance_bytes: int) -> tuple[Part, ...]:
+    """Read the files of one form.
+
+    Parameters
+    ----------
+    form : FormData
+    max_instance_bytes : int
+        One byte more is read at most, so that the service sees that a file is too large without holding it.
+
+    Returns
+    -------
+    tuple of Part
+        In the order of the fields. A field's second file is called ``hepatic_veins[2]``: none is overlooked.
+    """
+    return tuple(Part(name, upload.file.read(max_instance_bytes + 1), view) for name, upload, view in _files(form))
+
+
+def _files(form: FormData) -> Iterator[tuple[str, UploadFile, View | None]]:
+    for field in FILE_FIELDS:
+        chosen = [value for value in form.getlist(field) if isinstance(value, UploadFile) and _is_chosen(value)]
+        view = None if field == "instances" else View(field)
+        for number, upload in enumerate(chosen, start=1):
+            yield field if view and number == 1 else f"{field}[{number}]", upload, view
+
+
+def _is_chosen(upload: UploadFile) -> bool:
+    """Tell a file from what a browser sends for a picker left empty: no name and no bytes."""
+    return bool(upload.filename or upload.size)

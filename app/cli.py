@@ -1,0 +1,108 @@
+"""liver-pdff: thin verbs over the service's own functions."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from app import __version__
+from app.adapters.bundle_store import load_bundle
+from app.adapters.database import Database
+from app.core.errors import AnalysisError
+from app.main import create_app
+from app.settings import Settings, unknown_settings
+
+logger = logging.getLogger(__name__)
+GRACEFUL_SHUTDOWN_S = 8
+"""Below the ten seconds after which a container engine kills."""
+
+cli = typer.Typer(
+    no_args_is_help=True, help="Estimate liver fat (PDFF) from four ultrasound views. Not a medical device."
+)
+database_cli = typer.Typer(no_args_is_help=True, help="The database's schema.")
+bundle_cli = typer.Typer(no_args_is_help=True, help="The bundle that answers.")
+cli.add_typer(database_cli, name="db")
+cli.add_typer(bundle_cli, name="bundle")
+
+
+@cli.command()
+def serve(
+    host: Annotated[str, typer.Option(envvar="LIVER_PDFF_HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="LIVER_PDFF_PORT", help="Port to listen on.")] = 8000,
+) -> None:
+    """Serve the HTTP interface until it is stopped."""
+    settings = Settings(host=host, port=port)
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in unknown_settings():
+        logger.warning("%s is no setting and is ignored", name)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,  # access lines would carry query strings, and with them study UIDs
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+    )
+
+
+@database_cli.command("upgrade")
+def database_upgrade(revision: str = "head") -> None:
+    """Bring the schema up to date, or to a revision."""
+    with Database(Settings().database_url) as database:
+        database.upgrade(revision)
+    typer.echo(f"schema is at {revision}")
+
+
+@database_cli.command("downgrade")
+def database_downgrade(revision: str) -> None:
+    """Take the schema back to a revision; `base` removes everything."""
+    with Database(Settings().database_url) as database:
+        database.downgrade(revision)
+    typer.echo(f"schema is at {revision}")
+
+
+@bundle_cli.command("verify")
+def bundle_verify(folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None) -> None:
+    """Check every hash, the graph and the golden answer of a bundle."""
+    settings = Settings()
+    bundle = load_bundle(folder or settings.bundle, settings.intra_op_threads)
+    typer.echo(f"{bundle.identity.name} {bundle.identity.version} verified, sha256 {bundle.sha256}")
+
+
+@bundle_cli.command("show")
+def bundle_show(folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None) -> None:
+    """Print a bundle's model card."""
+    settings = Settings()
+    typer.echo(load_bundle(folder or settings.bundle, settings.intra_op_threads).model_card)
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run the command line; what the operator can mend is one sentence on stderr and exit status 1."""
+    try:
+        cli()
+    except AnalysisError as error:
+        _fail(f"{error.code}: {error.detail}")
+    except ValidationError as error:
+        _fail("; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()))
+    except (OSError, ValueError) as error:
+        _fail(str(error))
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""The error tree. Every refusal the service can give stands here; its HTTP status stands in ``app.api.problems``.
+
+::
+
+    AnalysisError                 code = snake_case class name: stable, in the response and the metric label
+    ├─ UploadError     EmptyUpload · UploadTooLarge · UploadTimeout · UnsupportedMediaType
+    ├─ DicomError      NotDicom · NotUltrasound · UnsupportedTransferSyntax · MissingAttribute · UndecodablePixels
+    ├─ StudyError      MixedStudies · DuplicateInstance · DuplicateView · UnrecognisedView · IncompleteStudy
+    ├─ ImageError      NoTissue · ColourDoppler · MultipleTissueRegions
+    ├─ InferenceError  InferenceFailed · NonFiniteOutput
+    ├─ ServiceError    Overloaded · StorageUnavailable · UnknownResource · InvalidRequest · InternalError
+    └─ BundleError     BundleUnreadable · ChecksumMismatch · GraphMismatch · GoldenMismatch
+
+Messages tell the sender what to change. They never contain a patient attribute, a text read from the object or a
+file name: what is wrong is said by DICOM tag and by the upload's own field name.
+"""
+
+import re
+from typing import ClassVar
+
+
+class AnalysisError(Exception):
+    """Something the sender, or the operator, has to change.
+
+    Parameters
+    ----------
+    detail : str
+        One sentence that says what to change.
+    facts : object
+        Machine-readable members of the problem answer, such as ``missing_views``.
+
+    Attributes
+    ----------
+    code : str
+        Stable name of the refusal: the class name in snake case.
+    part : str or None
+        The upload's field name (and number) that the refusal is about, set by whoever knows it.
+    also : tuple of AnalysisError
+        Everything else that is wrong with the same request, so that one answer lists it all.
+    """
+
+    code: ClassVar[str] = "analysis_error"
+
+    def __init_subclass__(cls) -> None:
+        cls.code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    def __init__(self, detail: str, **facts: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.facts = facts
+        self.part: str | None = None
+        self.also: tuple[AnalysisError, ...] = ()
+
+
+class UploadError(AnalysisError):
+    """The HTTP parts themselves are unusable."""
+
+
+class EmptyUpload(UploadError):
+    """No file was sent, or a part has no bytes."""
+
+
+class UploadTooLarge(UploadError):
+    """A part or the whole body is larger than the service accepts."""
+
+
+class UploadTimeout(UploadError):
+    """The body did not arrive in time."""
+
+
+class UnsupportedMediaType(UploadError):
+    """The body is no multipart form."""
+
+
+class DicomError(AnalysisError):
+    """One object cannot be read as an ultrasound image."""
+
+
+class NotDicom(DicomError):
+    """The bytes are not a DICOM file (PS3.10)."""
+
+
+class NotUltrasound(DicomError):
+    """The object is DICOM, but not a two-dimensional ultrasound image."""
+
+
+class UnsupportedTransferSyntax(DicomError):
+    """The transfer syntax is not on the allow-list."""
+
+
+class MissingAttribute(DicomError):
+    """An attribute that the service needs is missing or empty."""
+
+
+class UndecodablePixels(DicomError):
+    """The pixel data is damaged, cut short or contradicts its description."""
+
+
+class StudyError(AnalysisError):
+    """The objects are fine one by one, but do not make one study of four views."""
+
+
+class MixedStudies(StudyError):
+    """The objects belong to more than one study."""
+
+
+class DuplicateInstance(StudyError):
+    """The same picture was sent for two views."""
+
+
+class DuplicateView(StudyError):
+    """Two objects claim the same view."""
+
+
+class UnrecognisedView(StudyError):
+    """It cannot be told which view an object shows."""
+
+
+class IncompleteStudy(StudyError):
+    """One or more of the four views is missing."""
+
+
+class ImageError(AnalysisError):
+    """The picture does not show what the method needs."""
+
+
+class NoTissue(ImageError):
+    """No B-mode tissue was found in the picture."""
+
+
+class ColourDoppler(ImageError):
+    """The picture carries a colour flow overlay."""
+
+
+class MultipleTissueRegions(ImageError):
+    """The picture shows several tissue panels."""
+
+
+class InferenceError(AnalysisError):
+    """The computation failed: a fault of the service, not of the sender."""
+
+
+class InferenceFailed(InferenceError):
+    """The backbone could not be run."""
+
+
+class NonFiniteOutput(InferenceError):
+    """The computation gave a value that is not a finite number."""
+
+
+class ServiceError(AnalysisError):
+    """The service cannot answer this now, or has nothing under that name."""
+
+
+class Overloaded(ServiceError):
+    """More studies are being analysed than the service takes on at once."""
+
+
+class StorageUnavailable(ServiceError):
+    """The database does not answer."""
+
+
+class UnknownResource(ServiceError):
+    """Nothing is stored under this address."""
+
+
+class InvalidRequest(ServiceError):
+    """A parameter of the request is not what the interface says."""
+
+
+class InternalError(ServiceError):
+    """Something failed that nobody foresaw."""
+
+
+class BundleError(AnalysisError):
+    """The bundle cannot be trusted: the service refuses to be ready."""
+
+
+class BundleUnreadable(BundleError):
+    """A file of the bundle is missing or does not say what it must."""
+
+
+class ChecksumMismatch(BundleError):
+    """A file of the bundle differs from what its manifest promises."""
+
+
+class GraphMismatch(BundleError):
+    """The ONNX graph's names or shapes are not the contract's."""
+
+
+class GoldenMismatch(BundleError):
+    """The bundle does not reproduce its own golden answer."""

@@ -1,0 +1,45 @@
+"""Convex outlines."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from app.core.tissue.geometry import Mask
+
+Points = NDArray[np.int64]
+"""Rows of (x, y), pixels."""
+
+
+def hull_of(mask: Mask) -> Points:
+    """Return the corners of the convex hull of the True pixels, of which there must be one."""
+    return convex_hull(_row_ends(mask))
+
+
+def convex_hull(points: Points) -> Points:
+    """Return the convex hull's corners in order: the farthest point in every direction, a degree apart."""
+    angle = np.deg2rad(np.arange(360, dtype=np.float32))
+    directions = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    farthest = np.argmax(directions @ points.T.astype(np.float32), axis=1)
+    changes = farthest != np.roll(farthest, 1)
+    return points[farthest[changes]] if changes.any() else points[:1]
+
+
+def hull_area(mask: Mask) -> float:
+    """Return the area inside the hull, by the shoelace formula."""
+    x, y = hull_of(mask).T
+    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+
+
+def filled(corners: Points, shape: tuple[int, ...]) -> Mask:
+    """Draw a polygon with its edge."""
+    image = Image.new("L", (shape[1], shape[0]))
+    ImageDraw.Draw(image).polygon([(x, y) for x, y in corners.tolist()], fill=1, outline=1)
+    return np.asarray(image) > 0
+
+
+def _row_ends(mask: Mask) -> Points:
+    """Return the first and last True pixel of every row."""
+    y = np.flatnonzero(mask.any(axis=1))
+    left = mask[y].argmax(axis=1)
+    right = mask.shape[1] - 1 - mask[y, ::-1].argmax(axis=1)
+    return np.concatenate([np.stack([left, y], 1), np.stack([right, y], 1)])

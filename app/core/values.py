@@ -1,0 +1,352 @@
+"""The values that walk from pixels to estimate. All are frozen; none knows a file, a socket or a database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+GreyImage = NDArray[np.uint8]
+"""Pixels of shape (rows, columns)."""
+ScreenPixels = NDArray[np.uint8]
+"""Pixels of shape (rows, columns), grey, or (rows, columns, 3), RGB."""
+Floats = NDArray[np.float64]
+TissueSource = Literal["region", "image"]
+
+
+class View(StrEnum):
+    """The four acquisition windows of Byra et al. 2021, always in this order."""
+
+    HEPATIC_VEINS = "hepatic_veins"
+    RIGHT_PORTAL_VEIN = "right_portal_vein"
+    RIGHT_POSTERIOR_PORTAL_VEIN = "right_posterior_portal_vein"
+    LIVER_KIDNEY = "liver_kidney"
+
+
+class Target(StrEnum):
+    """What a head predicts: PDFF in percent, or the log-odds of PDFF >= 5 % and >= 10 %."""
+
+    PDFF = "pdff"
+    GE5 = "ge5"
+    GE10 = "ge10"
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisWarning:
+    """Something that the reader of an answer should know.
+
+    Attributes
+    ----------
+    code : str
+        Stable snake_case name.
+    detail : str
+        One sentence without any patient attribute.
+    """
+
+    code: str
+    detail: str
+
+
+class TissueBox(NamedTuple):
+    """A rectangle in image pixels, half-open: columns ``x0 <= x < x1``, rows ``y0 <= y < y1``."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+
+@dataclass(frozen=True, slots=True)
+class UltrasoundRegion:
+    """One item of Sequence of Ultrasound Regions (0018,6011), as written: boxes are not to be trusted.
+
+    Attributes
+    ----------
+    box : TissueBox
+        Region Location (0018,6018/601A/601C/601E); the standard's inclusive maximum is already turned half-open.
+    spatial_format : int
+        (0018,6012): 1 is 2D.
+    data_type : int
+        (0018,6014): 1 is tissue, 2 is colour flow.
+    """
+
+    box: TissueBox
+    spatial_format: int
+    data_type: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DicomInstance:
+    """One validated two-dimensional ultrasound image: one frame of one DICOM object.
+
+    Attributes
+    ----------
+    sop_instance_uid, study_instance_uid : str
+        (0008,0018), (0020,000D).
+    transfer_syntax_uid : str
+        (0002,0010).
+    pixels : ndarray of uint8, shape (rows, columns) or (rows, columns, 3)
+        The displayed grey levels or RGB colours of the chosen frame.
+    frame_number : int
+        The chosen frame, counted from 1.
+    number_of_frames : int
+        (0028,0008), or 1.
+    regions : tuple of UltrasoundRegion
+        (0018,6011), possibly empty.
+    view_texts : tuple of str
+        Texts that may name the view, most telling attribute first.
+    decoder : str
+        Library and version that decoded the pixels.
+    warnings : tuple of AnalysisWarning
+        What the reader noticed.
+    """
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax_uid: str
+    pixels: ScreenPixels
+    frame_number: int = 1
+    number_of_frames: int = 1
+    regions: tuple[UltrasoundRegion, ...] = ()
+    view_texts: tuple[str, ...] = ()
+    decoder: str = ""
+    warnings: tuple[AnalysisWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tissue:
+    """The part of a screen that shows tissue.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (y1 - y0, x1 - x0)
+        Grey levels inside the box; what lies outside the sector is 0.
+    box : TissueBox
+        Where the crop was taken.
+    source : {"region", "image"}
+        Whether the box comes from the DICOM regions or was found in the picture.
+    """
+
+    pixels: GreyImage
+    box: TissueBox
+    source: TissueSource
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """What the backbone says of a batch of n images.
+
+    Attributes
+    ----------
+    gap : ndarray of float64, shape (n, 2048)
+        Global average pooled features: the mean of `activation` over each map, summed in float64.
+    activation : ndarray of float32, shape (n, 2048, 7, 7)
+        The feature maps before pooling.
+    """
+
+    gap: Floats
+    activation: NDArray[np.float32]
+
+
+class Backbone(Protocol):
+    """A convolutional feature extractor."""
+
+    def __call__(self, tensors: NDArray[np.float32]) -> Features:
+        """Turn images of shape (n, 3, 224, 224) into features."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearHead:
+    """One linear model on GAP features.
+
+    Attributes
+    ----------
+    weights : ndarray of float64, shape (2048,)
+        In output units per raw feature unit: percent PDFF, or log-odds.
+    intercept : float
+        In output units.
+    """
+
+    weights: Floats
+    intercept: float
+
+
+Heads = Mapping[View, Mapping[Target, LinearHead]]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How grey levels become the backbone's input; travels with the weights.
+
+    Attributes
+    ----------
+    size : int
+        Side of the square input, pixels.
+    resampling : str
+        Pillow's filter name, antialiased: ``"bicubic"``.
+    colour_order : str
+        ``"rgb"`` or ``"bgr"``: the order of `mean` and `std`.
+    scale : float
+        Grey levels are multiplied by this first.
+    mean, std : tuple of float
+        Subtracted, then divided by, per channel.
+    """
+
+    size: int = 224
+    resampling: str = "bicubic"
+    colour_order: str = "rgb"
+    scale: float = 1 / 255
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Operating points of the averaged model: a probability at or above one is called steatosis."""
+
+    ge5: float
+    ge10: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """All that is kept of an instance once its tissue is cropped.
+
+    Attributes
+    ----------
+    sop_instance_uid, study_instance_uid : str
+        (0008,0018), (0020,000D).
+    frame_number : int
+        Counted from 1.
+    decoder : str
+        Library and version that decoded the pixels.
+    tissue : Tissue
+    warnings : tuple of AnalysisWarning
+    """
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    frame_number: int
+    decoder: str
+    tissue: Tissue
+    warnings: tuple[AnalysisWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewEstimate:
+    """What one view says.
+
+    Attributes
+    ----------
+    view : View
+    sop_instance_uid : str
+        (0008,0018) of the image.
+    frame_number : int
+        Counted from 1.
+    decoder : str
+        Library and version that decoded the pixels.
+    tissue_box : TissueBox
+        Where the crop was taken, pixels.
+    tissue_source : {"region", "image"}
+        Whether the box comes from the DICOM regions or was found in the picture.
+    pdff_percent : float
+        Output of the Lasso head, %.
+    probability_ge5, probability_ge10 : float
+        Outputs of the L1 logistic heads.
+    cams : mapping of Target to ndarray of float64, shape (7, 7)
+        Signed class activation maps in the head's unit: mean plus intercept is the head's output.
+    warnings : tuple of AnalysisWarning
+    """
+
+    view: View
+    sop_instance_uid: str
+    frame_number: int
+    decoder: str
+    tissue_box: TissueBox
+    tissue_source: TissueSource
+    pdff_percent: float
+    probability_ge5: float
+    probability_ge10: float
+    cams: Mapping[Target, Floats]
+    warnings: tuple[AnalysisWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """The averaged multiview model's answer for one study (Byra et al. 2021).
+
+    Attributes
+    ----------
+    study_instance_uid : str
+        (0020,000D).
+    pdff_percent : float
+        Mean of the views' PDFF, %.
+    probability_ge5, probability_ge10 : float
+        Mean of the views' probabilities. The classifiers are fitted with balanced classes, so these are scores at
+        equal class frequency, not probabilities in the cohort.
+    steatosis_ge5, steatosis_ge10 : bool
+        Whether the probability reaches its threshold.
+    thresholds : Thresholds
+        The bundle's operating points, kept so that a call can be explained when the bundle is gone.
+    views : tuple of ViewEstimate
+        In the order of `View`.
+    warnings : tuple of AnalysisWarning
+    """
+
+    study_instance_uid: str
+    pdff_percent: float
+    probability_ge5: float
+    probability_ge10: float
+    steatosis_ge5: bool
+    steatosis_ge10: bool
+    thresholds: Thresholds
+    views: tuple[ViewEstimate, ...]
+    warnings: tuple[AnalysisWarning, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all four views were used."""
+        return len(self.views) == len(View)
+
+
+@dataclass(frozen=True, slots=True)
+class BundleIdentity:
+    """Which bundle answered.
+
+    Attributes
+    ----------
+    name, version : str
+    sha256 : str
+        Of the manifest, which holds every other file's hash.
+    synthetic : bool
+        Whether its heads were fitted on simulated images: then no answer is for clinical use.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    synthetic: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """A stored answer.
+
+    Attributes
+    ----------
+    id : str
+        UUID.
+    created_at : datetime
+        When it was answered first, UTC.
+    bundle : BundleIdentity
+    estimate : Estimate
+    """
+
+    id: str
+    created_at: datetime
+    bundle: BundleIdentity
+    estimate: Estimate

@@ -1,0 +1,106 @@
+"""create_app(settings): builds everything once, in lifespan; importing this does no work."""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app import __version__
+from app.adapters.bundle_store import load_bundle
+from app.adapters.database import Database
+from app.adapters.metrics import Metrics
+from app.adapters.repository import AnalysisRepository
+from app.api import analyses, pages, system
+from app.api.limits import HeadAsGet, UploadLimits
+from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
+from app.api.runtime import Runtime
+from app.api.schemas import NOTICE
+from app.core.errors import BundleError, StorageUnavailable
+from app.core.views import ViewRule
+from app.service import AnalysisService
+from app.settings import MIB, Settings, read_view_rules
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = f"""
+Estimates liver fat (PDFF, %) from four B-mode ultrasound views of one liver, after Byra et al. 2021
+([doi 10.1002/jum.15693](https://doi.org/10.1002/jum.15693)).
+
+**{NOTICE}** The method is known to underestimate PDFF above 30 %.
+
+To try it: open `POST /v1/analyses`, press *Try it out*, choose one DICOM file a view, press *Execute*.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Put the service together.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Returns
+    -------
+    FastAPI
+        It opens the database and verifies the bundle when it starts. A bundle that fails keeps it from being
+        ready, not from saying why.
+    """
+    view_rules = read_view_rules(settings.view_rules)
+    metrics = Metrics()
+    metrics.announce(error.code for error in STATUS)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with Database(settings.database_url) as database:
+            app.state.runtime = build_runtime(settings, database, metrics, view_rules)
+            yield
+
+    app = FastAPIOffline(title="liver-pdff", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    app.add_middleware(
+        UploadLimits,
+        metrics=metrics,
+        max_in_flight=settings.max_in_flight,
+        max_body_bytes=settings.max_body_mib * MIB,
+        timeout_s=settings.upload_timeout_s,
+    )
+    app.add_middleware(HeadAsGet)
+    install_problem_handlers(app, metrics)
+    for module in (analyses, pages, system):
+        app.include_router(module.router)
+    add_problem_schema(app.openapi())
+    return app
+
+
+def build_runtime(settings: Settings, database: Database, metrics: Metrics, view_rules: Sequence[ViewRule]) -> Runtime:
+    """Open what lives as long as the process; an embedded database is brought up to date on the way.
+
+    A database that does not answer yet keeps the service from being ready, as a bad bundle does.
+    """
+    if database.is_embedded:
+        try:
+            database.upgrade()
+        except StorageUnavailable as error:
+            logger.error("not ready: code=%s %s", error.code, error.__cause__)  # noqa: TRY400 - one line says it
+    repository = AnalysisRepository(database.engine)
+    return Runtime(database, repository, metrics, _build_service(settings, repository, metrics, view_rules))
+
+
+def _build_service(
+    settings: Settings, repository: AnalysisRepository, metrics: Metrics, view_rules: Sequence[ViewRule]
+) -> AnalysisService | BundleError:
+    try:
+        bundle = load_bundle(settings.bundle, settings.intra_op_threads)
+    except BundleError as error:
+        logger.error("not ready: code=%s %s", error.code, error.detail)  # noqa: TRY400 - the sentence says it all
+        return error
+    metrics.bundle(bundle.identity)
+    logger.info("bundle %s %s verified, sha256=%s", bundle.identity.name, bundle.identity.version, bundle.sha256)
+    return AnalysisService(
+        bundle,
+        repository,
+        metrics,
+        view_rules=view_rules,
+        max_instance_bytes=settings.max_instance_mib * MIB,
+    )

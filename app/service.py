@@ -1,0 +1,150 @@
+"""The service's one job, whoever asks for it: parts in, a stored analysis out.
+
+HTTP, STOW-RS and the command line are clients of this module; it knows none of them.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.adapters.bundle_store import Bundle
+from app.adapters.dicom import read_instance
+from app.adapters.metrics import Metrics
+from app.adapters.pictures import encode_png
+from app.adapters.repository import AnalysisRepository
+from app.core.errors import AnalysisError, EmptyUpload, UploadTooLarge
+from app.core.pipeline import crop_views, estimate_study, fingerprint
+from app.core.values import Analysis, Crop, View
+from app.core.views import Candidate, ViewRule, assign_views, refuse_all
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One file of an upload.
+
+    Attributes
+    ----------
+    name : str
+        The form's name for it, such as ``hepatic_veins`` or ``instances[2]``; never the sender's file name.
+    content : bytes
+        At most one byte more than the limit: enough to see that it is too large.
+    declared_view : View or None
+        The view that the sender named.
+    """
+
+    name: str
+    content: bytes
+    declared_view: View | None = None
+
+
+class AnalysisService:
+    """Answers studies with one bundle and keeps the answers.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    repository : AnalysisRepository
+    metrics : Metrics
+    view_rules : sequence of ViewRule
+    max_instance_bytes : int
+        Largest file.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        repository: AnalysisRepository,
+        metrics: Metrics,
+        *,
+        view_rules: Sequence[ViewRule],
+        max_instance_bytes: int,
+    ) -> None:
+        self.bundle = bundle
+        self.repository = repository
+        self.max_instance_bytes = max_instance_bytes
+        self._metrics = metrics
+        self._view_rules = view_rules
+
+    def analyse(self, parts: Sequence[Part], *, allow_partial: bool = False) -> tuple[Analysis, bool]:
+        """Answer one study, and store the answer before it is given.
+
+        Parameters
+        ----------
+        parts : sequence of Part
+        allow_partial : bool
+            Whether one to three views are enough.
+
+        Returns
+        -------
+        analysis : Analysis
+        is_new : bool
+            False when the same question had been answered before: then the stored answer is given.
+
+        Raises
+        ------
+        AnalysisError
+            Any refusal; nothing is stored then.
+        """
+        started = time.perf_counter()
+        try:
+            with self._metrics.in_flight():
+                analysis, is_new = self._answer(parts, allow_partial=allow_partial)
+        except AnalysisError as error:
+            self._record(error.code, started)
+            raise
+        self._record("created" if is_new else "repeated", started)
+        return analysis, is_new
+
+    def _answer(self, parts: Sequence[Part], *, allow_partial: bool) -> tuple[Analysis, bool]:
+        with self._metrics.stage("read"):
+            candidates = self._read(parts)
+            views = assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
+        with self._metrics.stage("crop"):
+            crops = crop_views(views)
+        question = fingerprint(crops, self.bundle.sha256)
+        if known := self.repository.find(question):
+            return known, False
+        with self._metrics.stage("estimate"):
+            estimate = estimate_study(crops, self.bundle.model)
+        analysis = Analysis(str(uuid.uuid4()), datetime.now(UTC), self.bundle.identity, estimate)
+        return self._store(analysis, question, crops)
+
+    def _store(self, analysis: Analysis, question: str, crops: dict[View, Crop]) -> tuple[Analysis, bool]:
+        with self._metrics.stage("store"):
+            pngs = {view: encode_png(crop.tissue.pixels) for view, crop in crops.items()}
+            stored, is_new = self.repository.add(analysis, question, pngs)
+        if is_new:
+            self._metrics.pdff(stored.estimate.pdff_percent)
+        return stored, is_new
+
+    def _read(self, parts: Sequence[Part]) -> list[Candidate]:
+        """Read every part, or refuse with all that cannot be read."""
+        candidates: list[Candidate] = []
+        errors: list[AnalysisError] = []
+        for part in parts:
+            try:
+                self._check_size(part)
+                candidates.append(Candidate(part.name, read_instance(part.content), part.declared_view))
+            except AnalysisError as error:
+                error.part = part.name
+                errors.append(error)
+        refuse_all(errors)
+        return candidates
+
+    def _check_size(self, part: Part) -> None:
+        if not part.content:
+            raise EmptyUpload("The file is empty. Export it again from the scanner or the PACS and send that.")
+        if len(part.content) > self.max_instance_bytes:
+            raise UploadTooLarge(
+                f"The file is larger than {self.max_instance_bytes >> 20} MiB. Send a single or a compressed frame.",
+                limit_bytes=self.max_instance_bytes,
+            )
+
+    def _record(self, outcome: str, started: float) -> None:
+        self._metrics.outcome(outcome)
+        logger.info("analysis outcome=%s elapsed_ms=%.0f", outcome, 1000 * (time.perf_counter() - started))

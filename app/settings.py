@@ -1,0 +1,74 @@
+"""Settings: the only reader of the environment."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.values import View
+from app.core.views import DEFAULT_VIEW_RULES, ViewRule
+
+MIB = 1 << 20
+
+
+class Settings(BaseSettings):
+    """What an operator may choose, each as ``LIVER_PDFF_NAME``."""
+
+    model_config = SettingsConfigDict(env_prefix="LIVER_PDFF_", frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
+    database_url: str = Field("sqlite:///var/liver-pdff.db", description="SQLAlchemy URL: SQLite or PostgreSQL.")
+    bundle: Path = Field(Path("models/demo/1.0.0"), description="Folder of the bundle that answers.")
+    intra_op_threads: Annotated[int, Field(ge=1)] = Field(
+        default_factory=lambda: (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        ),
+        description="Threads of one inference; by default as many as this process may run on.",
+    )
+    max_in_flight: Annotated[int, Field(ge=1, le=32)] = Field(
+        8, description="Studies analysed or waiting at once; one more is answered 503 with Retry-After."
+    )
+    max_instance_mib: Annotated[int, Field(ge=1)] = Field(32, description="Largest DICOM file accepted, MiB.")
+    max_body_mib: Annotated[int, Field(ge=1)] = Field(136, description="Largest request body accepted, MiB.")
+    view_rules: Path | None = Field(
+        None,
+        description="JSON file of this site's view rules (see docs/views.md), instead of the English defaults.",
+    )
+    upload_timeout_s: Annotated[float, Field(gt=0)] = Field(60, description="Time for a request's body to arrive.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
+
+
+def unknown_settings() -> list[str]:
+    """Name variables that look like settings and are none: a misspelt one would be ignored silently."""
+    prefix = Settings.model_config["env_prefix"]
+    names = {f"{prefix}{name}".upper() for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.upper().startswith(prefix) and name.upper() not in names)
+
+
+class _ViewRuleEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    view: View
+    pattern: str
+
+
+def read_view_rules(path: Path | None) -> tuple[ViewRule, ...]:
+    """Read a site's own view rules; without a file, the English defaults.
+
+    A site's file replaces the defaults: what it does not name is not recognised.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a list of view and pattern, or a pattern is no regular expression.
+    """
+    if path is None:
+        return DEFAULT_VIEW_RULES
+    entries = TypeAdapter(list[_ViewRuleEntry]).validate_python(json.loads(path.read_text()))
+    rules = tuple(ViewRule(entry.view, entry.pattern) for entry in entries)
+    for rule in rules:
+        rule.check()
+    return rules

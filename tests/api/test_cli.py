@@ -1,0 +1,92 @@
+"""The command line: thin verbs over the service's own functions."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from app import __version__
+from app.adapters.bundle_store import Bundle
+from app.adapters.database import Database
+from app.cli import main
+from app.core.errors import StorageUnavailable
+from app.settings import unknown_settings
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run the command line as the shell does and give its exit status."""
+    monkeypatch.setattr(sys, "argv", ["liver-pdff", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "version") == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_a_good_bundle_is_verified(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bundle: Bundle, bundle_folder: Path
+) -> None:
+    assert run(monkeypatch, "bundle", "verify", str(bundle_folder)) == 0
+    assert bundle.sha256 in capsys.readouterr().out
+
+
+def test_a_bad_bundle_is_one_sentence_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bundle_copy: Path
+) -> None:
+    (bundle_copy / "heads.json").write_text("{}")
+    assert run(monkeypatch, "bundle", "verify", str(bundle_copy)) == 1
+    assert capsys.readouterr().err.startswith("checksum_mismatch: heads.json differs")
+
+
+def test_the_card_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bundle_folder: Path
+) -> None:
+    assert run(monkeypatch, "bundle", "show", str(bundle_folder)) == 0
+    assert "not for clinical use" in capsys.readouterr().out
+
+
+def test_the_schema_goes_up_and_down(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/cli.db"
+    monkeypatch.setenv("LIVER_PDFF_DATABASE_URL", url)
+    assert run(monkeypatch, "db", "upgrade") == 0
+    with Database(url) as database:
+        database.check()
+    assert run(monkeypatch, "db", "downgrade", "base") == 0
+    with Database(url) as database, pytest.raises(StorageUnavailable, match="db upgrade"):
+        database.check()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LIVER_PDFF_PORT", "99999", "port"),
+        ("LIVER_PDFF_LOG_LEVEL", "loud", "log_level"),
+        ("LIVER_PDFF_VIEW_RULES", "/nowhere/rules.json", "rules.json"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert run(monkeypatch, "serve") == 1
+    captured = capsys.readouterr().err
+    assert says in captured
+    assert "Traceback" not in captured
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle://somewhere", "postgresql+psycopg://x@127.0.0.1:1/none"])
+def test_a_database_that_is_none_is_one_sentence_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    monkeypatch.setenv("LIVER_PDFF_DATABASE_URL", url)
+    assert run(monkeypatch, "db", "upgrade") == 1
+    assert capsys.readouterr().err.startswith("storage_unavailable: ")
+
+
+def test_a_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVER_PDFF_MAX_INFLIGHT", "3")
+    assert "LIVER_PDFF_MAX_INFLIGHT" in unknown_settings()
+    assert "LIVER_PDFF_PORT" not in unknown_settings()

@@ -1,0 +1,92 @@
+"""Bounds on uploads, at the level of ASGI: what a client library would not let a test send."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+
+from app.adapters.metrics import Metrics
+from app.api.limits import UploadLimits
+
+POST: Scope = {"type": "http", "method": "POST", "headers": []}
+BODY: Message = {"type": "http.request", "body": bytes(600), "more_body": True}
+END: Message = {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def read_body(_scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that reads all of its request."""
+    while (await receive()).get("more_body"):
+        pass
+    await receive()  # as a server waits for a disconnect
+    await send({"type": "http.response.start", "status": 201, "headers": []})
+
+
+def messages(*parts: Message | float) -> Receive:
+    """Give messages one after another; a number is a pause in seconds."""
+    waiting = list(parts)
+
+    async def receive() -> Message:
+        while waiting and isinstance(pause := waiting[0], float):
+            await asyncio.sleep(pause)
+            waiting.pop(0)
+        return waiting.pop(0) if waiting else {"type": "http.disconnect"}  # type: ignore[return-value]  # pauses are gone
+
+    return receive
+
+
+def limits(app: Callable[[Scope, Receive, Send], Awaitable[None]] = read_body, max_in_flight: int = 1) -> UploadLimits:
+    return UploadLimits(app, Metrics(), max_in_flight=max_in_flight, max_body_bytes=1000, timeout_s=0.1)
+
+
+def statuses(asked: UploadLimits, scope: Scope, *receives: Receive) -> list[int]:
+    """Send requests at the same time and collect the statuses."""
+    found: list[int] = []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            found.append(message["status"])
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(asked(scope, receive, send) for receive in receives))
+
+    asyncio.run(all_at_once())
+    return found
+
+
+def test_a_body_in_time_passes() -> None:
+    assert statuses(limits(), POST, messages(BODY, END)) == [201]
+
+
+def test_a_body_that_does_not_arrive_is_left() -> None:
+    with pytest.raises(HTTPException) as caught:
+        statuses(limits(), POST, messages(BODY, 0.5, END))
+    assert caught.value.status_code == 408
+
+
+def test_a_whole_body_may_be_computed_on_for_as_long_as_it_takes() -> None:
+    assert statuses(limits(), POST, messages(BODY, END, 0.3)) == [201]
+
+
+def test_a_body_that_turns_out_too_large_is_left() -> None:
+    with pytest.raises(HTTPException) as caught:
+        statuses(limits(), POST, messages(BODY, BODY, END))
+    assert caught.value.status_code == 413
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    scope = {**POST, "headers": [(b"content-length", b"1001")]}
+    assert statuses(limits(), scope, messages()) == [413]
+
+
+def test_one_upload_too_many_is_refused_before_it_is_read() -> None:
+    asked = limits(max_in_flight=2)
+    late = [messages(0.05, BODY, END) for _ in range(3)]
+    assert sorted(statuses(asked, POST, *late)) == [201, 201, 503]
+    assert statuses(asked, POST, messages(BODY, END)) == [201], "a place was not given back"
+
+
+def test_reading_is_not_counted() -> None:
+    get = {**POST, "method": "GET"}
+    assert statuses(limits(), get, *[messages(0.02, END) for _ in range(5)]) == [201] * 5

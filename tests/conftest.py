@@ -1,0 +1,121 @@
+"""What tests share: one real bundle a session, a service on a fresh database, real parts where they are installed."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.adapters.bundle_store import Bundle, load_bundle
+from app.core.values import View
+from app.main import create_app
+from app.settings import Settings
+from tests.postgres import PostgresServer, find_postgres
+from training.demo import DemoPlan, build_demo_bundle
+from training.phantom import write_study
+
+SMALL_PLAN = DemoPlan(n_training=48, n_held_out=16, n_calibration=2)
+"""Enough that each of the four folds sees every stratum; the figures of such a bundle mean nothing."""
+
+
+@pytest.fixture(scope="session")
+def bundle_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder in which the session's bundle is made; its cohorts stay."""
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(bundle_work: Path) -> Path:
+    """A real bundle, made by the project's own commands from a small phantom cohort."""
+    return build_demo_bundle(bundle_work / "models" / "demo" / "1.0.0", bundle_work, SMALL_PLAN)
+
+
+@pytest.fixture(scope="session")
+def bundle(bundle_folder: Path) -> Bundle:
+    """The session's bundle, loaded and verified."""
+    return load_bundle(bundle_folder, intra_op_threads=2)
+
+
+@pytest.fixture
+def bundle_copy(bundle_folder: Path, tmp_path: Path) -> Path:
+    """A bundle that a test may damage."""
+    return Path(shutil.copytree(bundle_folder, tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def phantom_study(tmp_path_factory: pytest.TempPathFactory) -> dict[View, bytes]:
+    """Four DICOM files of one participant whom no cohort holds."""
+    paths = write_study(tmp_path_factory.mktemp("study"), 1, seed=77, pdff_percent=15)
+    return {view: path.read_bytes() for view, path in paths.items()}
+
+
+@pytest.fixture(scope="session")
+def other_study(tmp_path_factory: pytest.TempPathFactory) -> dict[View, bytes]:
+    """Four DICOM files of another participant."""
+    paths = write_study(tmp_path_factory.mktemp("other"), 2, seed=77, pdff_percent=4)
+    return {view: path.read_bytes() for view, path in paths.items()}
+
+
+ServiceFactory = Callable[..., AbstractContextManager[TestClient]]
+
+
+@pytest.fixture(scope="session")
+def serve(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ServiceFactory:
+    """Start a service with given settings on a database of its own."""
+
+    @contextmanager
+    def start(**settings: object) -> Iterator[TestClient]:
+        database = f"sqlite:///{tmp_path_factory.mktemp('database')}/test.db"
+        chosen = {"bundle": bundle_folder, "database_url": database, "intra_op_threads": 2} | settings
+        with TestClient(create_app(Settings(**chosen))) as client:  # type: ignore[arg-type]
+            yield client
+
+    return start
+
+
+@pytest.fixture
+def client(serve: ServiceFactory) -> Iterator[TestClient]:
+    """A service on an empty database."""
+    with serve() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server on the loopback."""
+    binaries = find_postgres()
+    if binaries is None:
+        pytest.skip("PostgreSQL's initdb and postgres are not installed")
+    with PostgresServer(binaries) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real weights and pictures, where LIVER_PDFF_SHARED_DATA names their folder."""
+    folder = os.environ.get("LIVER_PDFF_SHARED_DATA")
+    if not folder:
+        pytest.skip("LIVER_PDFF_SHARED_DATA names no folder with real weights and images")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[[str], str]:
+    """Find a program, or skip and name it."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name)
+        if found is None:
+            pytest.skip(f"{name} is not installed")
+        return found
+
+    return find
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program and keep what it prints."""
+    return subprocess.run([str(each) for each in arguments], capture_output=True, text=True, check=False)

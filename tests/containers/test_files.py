@@ -1,0 +1,84 @@
+"""What stands in docker/ and docker-compose.yml, checked without a container engine."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+
+
+def assert_passes(*command: str | Path) -> None:
+    """Run a checker in the repository's root; what it prints is the failure's text."""
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def compose() -> Any:
+    """docker-compose.yml with its anchors merged."""
+    return YAML(typ="safe").load(ROOT / "docker-compose.yml")
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    assert_passes(SCRIPTS / "hadolint", "docker/Dockerfile")
+
+
+def test_the_compose_file_follows_the_compose_specification() -> None:
+    schema = ["--builtin-schema", "vendor.compose-spec"]
+    assert_passes(sys.executable, "-m", "check_jsonschema", *schema, "docker-compose.yml")
+
+
+@pytest.mark.real
+def test_prometheus_accepts_its_configuration() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian package prometheus)")
+    assert_passes(promtool, "check", "config", "docker/prometheus/prometheus.yml")
+
+
+def test_every_container_is_hardened_and_bounded(compose: Any) -> None:
+    for name, service in compose["services"].items():
+        assert service["read_only"] is True, name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert {"cpus", "mem_limit", "pids_limit"} <= service.keys(), name
+
+
+def test_ports_are_published_on_this_machine_only(compose: Any) -> None:
+    ports = [port for service in compose["services"].values() for port in service.get("ports", ())]
+
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_no_password_has_a_default(compose: Any) -> None:
+    passwords = [
+        value
+        for service in compose["services"].values()
+        for key, value in service.get("environment", {}).items()
+        if "PASSWORD" in key
+    ]
+
+    assert passwords
+    assert all(value.startswith("${POSTGRES_PASSWORD:?") for value in passwords)
+
+
+def test_the_service_waits_for_the_migration(compose: Any) -> None:
+    waits_for = compose["services"]["service"]["depends_on"]
+
+    assert waits_for["migrate"] == {"condition": "service_completed_successfully"}
+    assert waits_for["database"] == {"condition": "service_healthy"}
+
+
+def test_the_scraped_address_is_the_services_own(compose: Any) -> None:
+    config = YAML(typ="safe").load(ROOT / "docker/prometheus/prometheus.yml")
+    [target] = config["scrape_configs"][0]["static_configs"][0]["targets"]
+    name, port = target.split(":")
+
+    assert compose["services"][name]["ports"] == [f"127.0.0.1:{port}:{port}"]

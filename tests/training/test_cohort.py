@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from app.core.values import View
+from training.cohort import read_cohort
+
+HEADER = "participant_id,view,path,pdff_percent\n"
+
+
+def write(folder: Path, rows: list[str]) -> Path:
+    (folder / "image.dcm").write_bytes(b"x")
+    table = folder / "cohort.csv"
+    table.write_text(HEADER + "\n".join(rows) + "\n")
+    return table
+
+
+def four(name: str, pdff: str = "7.5") -> list[str]:
+    return [f"{name},{view},image.dcm,{pdff}" for view in View]
+
+
+def test_participants_come_in_the_order_of_their_rows(tmp_path: Path) -> None:
+    rows = [row for pair in zip(four("b"), four("a"), strict=True) for row in pair]
+    participants = read_cohort(write(tmp_path, rows))
+    assert [each.participant_id for each in participants] == ["b", "a"]
+    assert list(participants[0].paths) == list(View)
+    assert participants[0].pdff_percent == 7.5
+
+
+def test_every_wrong_row_is_listed_at_once(tmp_path: Path) -> None:
+    rows = [
+        "a,spleen,image.dcm,5",
+        "a,liver_kidney,none.dcm,5",
+        "a,liver_kidney,image.dcm,fat",
+        ",liver_kidney,x,5",
+        "a,liver_kidney,image.dcm,120",
+    ]
+    with pytest.raises(ValueError, match="not usable") as caught:
+        read_cohort(write(tmp_path, rows))
+    for line, says in ((2, "view"), (3, "path"), (4, "number"), (5, "participant_id"), (6, "outside")):
+        assert any(f"line {line}:" in part and says in part for part in str(caught.value).splitlines())
+
+
+def test_a_missing_view_and_two_truths_are_refused(tmp_path: Path) -> None:
+    rows = [*four("a")[:3], *four("b")[:3], four("b", "9")[3]]
+    with pytest.raises(ValueError, match="not usable") as caught:
+        read_cohort(write(tmp_path, rows))
+    assert "a: needs each of the four views once" in str(caught.value)
+    assert "b: pdff_percent differs" in str(caught.value)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    table = tmp_path / "cohort.csv"
+    table.write_text("participant_id,view,path\n")
+    with pytest.raises(ValueError, match="pdff_percent"):
+        read_cohort(table)

@@ -1,0 +1,180 @@
+"""Certified L1 paths: optimality, parity with scikit-learn, degenerate cases."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Lasso, LogisticRegression
+
+from app.core.values import Floats
+from training.solvers import LOGISTIC, SQUARED, Design, Fits, Loss, Problem, SingleClassError, solve, strongest_penalty
+from training.solvers import paths as solver_paths
+
+N, R, P = 50, 3, 120
+STEPS = np.geomspace(1, 60, 8)[1:]
+
+
+def cohort(seed: int = 0, n: int = N, p: int = P) -> tuple[Design, Floats]:
+    """Positive, correlated features on different scales; four of them carry the target."""
+    rng = np.random.default_rng(seed)
+    y = rng.gamma(2.0, 6.0, n)
+    X = np.exp(0.5 * rng.normal(size=(n, 8)) @ rng.normal(size=(8, p)) + 0.3 * rng.normal(size=(n, p)))
+    X[:, :4] *= np.exp(np.outer(y / 12, [1, -1, 0.7, 0.4]))
+    rows = X[:, None] * np.exp(0.1 * rng.normal(size=(n, R, p)))
+    return Design(rows * rng.uniform(0.01, 100, p)), y
+
+
+def problem(y: Floats, loss: Loss, steps: Floats = STEPS, participants: np.ndarray | None = None) -> Problem:
+    rng = np.random.default_rng(7)
+    who = np.arange(2, len(y)) if participants is None else participants
+    target = y[who] if loss is SQUARED else (y[who] >= 10).astype(float)
+    return Problem(who, target, rng.uniform(0.3, 3, len(who)), loss, steps)
+
+
+def standardised(design: Design, task: Problem) -> tuple[Floats, Floats, Floats]:
+    """Training rows scaled as scikit-learn's scaler does, targets, and weights that sum to 1."""
+    X = design.X[task.participants].reshape(-1, design.X.shape[2])
+    weights = np.repeat(task.weights, R)
+    return (X - X.mean(0)) / X.std(0), np.repeat(task.y, R), weights / weights.sum()
+
+
+def dense(fits: Fits, p: int = P) -> Floats:
+    beta = np.zeros((len(fits.points), p))
+    beta[:, fits.candidates] = [point.beta for point in fits.points]
+    return beta
+
+
+@pytest.mark.parametrize("loss", [SQUARED, LOGISTIC])
+class TestCertificates:
+    def test_every_gap_is_below_a_millionth(self, loss: Loss) -> None:
+        design, y = cohort()
+        (fits,), _ = solve(design, [problem(y, loss)])
+        assert fits.gaps.max() <= 1e-6
+        assert fits.gaps.min() >= -1e-12
+
+    def test_optimality_conditions_hold_for_every_column(self, loss: Loss) -> None:
+        """|z_j' u| <= alpha; on the support equality with the coefficient's sign; the intercept's gradient is zero."""
+        design, y = cohort()
+        task = problem(y, loss)
+        (fits,), _ = solve(design, [task])
+        Z, target, weights = standardised(design, task)
+        for alpha, intercept, beta in zip(fits.alphas, fits.intercepts, dense(fits), strict=True):
+            u = weights * loss.residual(target, Z @ beta + intercept)
+            correlation = Z.T @ u
+            support = beta != 0
+            assert np.abs(correlation).max() <= alpha * (1 + 1e-4)
+            np.testing.assert_allclose(correlation[support], alpha * np.sign(beta[support]), rtol=1e-3)
+            assert abs(u.sum()) < 1e-4 * alpha
+
+    def test_a_wrong_first_guess_costs_time_only(self, loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(solver_paths, "_FEW", 3)
+        design, y = cohort()
+        (best,), _ = solve(design, [problem(y, loss)])
+        (from_noise,), _ = solve(design, [problem(y, loss)], np.array([60, 61]))
+        np.testing.assert_allclose(
+            from_noise.predict(design, np.arange(2)), best.predict(design, np.arange(2)), atol=1e-3 * y.std()
+        )
+        assert from_noise.gaps.max() <= 1e-6
+
+    def test_a_bundle_of_problems_gives_what_each_gives_alone(self, loss: Loss) -> None:
+        design, y = cohort()
+        tasks = [problem(y, loss, participants=np.delete(np.arange(N), k)) for k in (0, 9)]
+        together, _ = solve(design, tasks)
+        for task, fits in zip(tasks, together, strict=True):
+            (alone,), _ = solve(design, [task])
+            np.testing.assert_allclose(dense(fits), dense(alone), atol=1e-3 * np.abs(dense(alone)).max())
+
+    def test_raw_weights_predict_what_standardised_ones_do(self, loss: Loss) -> None:
+        design, y = cohort()
+        (fits,), _ = solve(design, [problem(y, loss)])
+        weights, intercepts = fits.raw(design)
+        expected = weights @ design.X[:, 0].T + intercepts[:, None]
+        np.testing.assert_allclose(fits.predict(design, np.arange(N)), expected, rtol=1e-8, atol=1e-8)
+
+
+class TestAgainstScikitLearn:
+    @pytest.mark.parametrize("k", [0, 3, 6])
+    def test_lasso(self, k: int) -> None:
+        design, y = cohort()
+        task = problem(y, SQUARED)
+        (fits,), _ = solve(design, [task])
+        Z, target, weights = standardised(design, task)
+        peer = Lasso(alpha=fits.alphas[k], tol=1e-12, max_iter=1_000_000).fit(Z, target, sample_weight=weights)
+        np.testing.assert_allclose(dense(fits)[k], peer.coef_, atol=1e-4)
+        np.testing.assert_allclose(fits.points[k].eta, peer.predict(Z), atol=1e-3)
+
+    @pytest.mark.parametrize("k", [0, 2, 4])
+    def test_logistic(self, k: int) -> None:
+        """Against saga, which leaves the intercept unpenalised too."""
+        design, y = cohort(p=12)
+        task = problem(y, LOGISTIC)
+        (fits,), _ = solve(design, [task])
+        Z, target, weights = standardised(design, task)
+        peer = LogisticRegression(l1_ratio=1.0, C=1 / fits.alphas[k], solver="saga")
+        peer.set_params(tol=1e-8, max_iter=10**5, random_state=0).fit(Z, target, sample_weight=weights)
+        np.testing.assert_allclose(dense(fits, 12)[k], peer.coef_[0], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(fits.points[k].eta, peer.decision_function(Z), atol=1e-3)
+
+
+class TestDegenerateCases:
+    @pytest.mark.parametrize("loss", [SQUARED, LOGISTIC])
+    def test_at_the_strongest_penalty_nothing_is_kept_and_just_below_one_feature_is(self, loss: Loss) -> None:
+        design, y = cohort()
+        (fits,), _ = solve(design, [problem(y, loss, np.array([1.0, 1.001]))])
+        assert [np.count_nonzero(beta) for beta in dense(fits)] == [0, 1]
+        assert fits.alphas[0] == pytest.approx(strongest_penalty(design, problem(y, loss)))
+        assert fits.gaps.max() <= 1e-6
+
+    @pytest.mark.parametrize("loss", [SQUARED, LOGISTIC])
+    def test_constant_features_are_unused(self, loss: Loss) -> None:
+        design, y = cohort()
+        X = design.X.copy()
+        X[..., [0, 5, 9]] = [1e6, 0.0, 0.1]
+        X[2:, :, 20] = 3.3  # constant in the training set alone
+        (fits,), _ = solve(Design(X), [problem(y, loss)])
+        assert not dense(fits)[:, [0, 5, 9, 20]].any()
+        assert np.isfinite(fits.predict(Design(X), np.arange(2))).all()
+
+    @pytest.mark.parametrize("loss", [SQUARED, LOGISTIC])
+    def test_features_that_are_all_constant_leave_the_intercept(self, loss: Loss) -> None:
+        _, y = cohort()
+        (fits,), _ = solve(Design(np.ones((N, R, 4))), [problem(y, loss)])
+        task = problem(y, loss)
+        np.testing.assert_allclose(fits.intercepts, loss.null_intercept(task.y, task.weights / task.weights.sum()))
+
+    def test_one_class_is_refused(self) -> None:
+        design, _ = cohort()
+        with pytest.raises(SingleClassError, match="one side of the cutoff"):
+            solve(design, [problem(np.full(N, 30.0), LOGISTIC)])
+
+    def test_twin_columns_are_certified(self) -> None:
+        design, y = cohort(p=30)
+        (fits,), _ = solve(Design(np.concatenate([design.X, design.X], axis=2)), [problem(y, SQUARED)])
+        assert fits.gaps.max() <= 1e-6
+
+    def test_separable_classes_are_certified(self) -> None:
+        design, y = cohort()
+        X = design.X.copy()
+        X[..., 0] = (y >= 10)[:, None] * 2.0 - 1
+        (fits,), _ = solve(Design(X), [problem(y, LOGISTIC)])
+        assert fits.gaps.max() <= 1e-6
+
+    def test_a_fit_that_does_not_converge_raises(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from training.solvers import NotConvergedError, newton
+
+        monkeypatch.setattr(newton, "_MAX_STEPS", 1)
+        design, y = cohort()
+        with pytest.raises(NotConvergedError, match="relative gap"):
+            solve(design, [problem(y, LOGISTIC)])
+
+
+class TestDesign:
+    def test_scaler_is_that_of_the_training_rows(self) -> None:
+        design, _ = cohort()
+        who = np.array([1, 4, 7, 30])
+        scaler = design.scaler(who)
+        rows = design.X[who].reshape(-1, P)
+        np.testing.assert_allclose(scaler.mean + design.centre, rows.mean(0))
+        np.testing.assert_allclose(scaler.scale, rows.std(0))
+
+    def test_a_participants_rows_stay_together(self) -> None:
+        design, _ = cohort()
+        np.testing.assert_array_equal(design.rows_of(np.array([4, 1])), [12, 13, 14, 3, 4, 5])

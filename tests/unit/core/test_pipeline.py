@@ -1,0 +1,103 @@
+"""The whole walk with a cheap backbone: its laws do not depend on which features a network finds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.core.errors import NonFiniteOutput, NoTissue
+from app.core.pipeline import Model, crop_views, estimate_study, fingerprint
+from app.core.values import Crop, DicomInstance, Features, Preprocessing, Target, Thresholds, Tissue, View
+from tests.factories import sector
+from tests.fakes import FakeBackbone, some_heads
+
+
+def instance(view: View, seed: int = 1, rows: int = 480) -> DicomInstance:
+    number = list(View).index(view)
+    pixels = sector(rows, rows * 4 // 3, seed + number)
+    return DicomInstance(f"1.2.3.{number}", "1.2.3", "1.2.840.10008.1.2.1", pixels, decoder="none")
+
+
+def study(seed: int = 1) -> dict[View, DicomInstance]:
+    return {view: instance(view, seed) for view in View}
+
+
+def model() -> Model:
+    return Model(FakeBackbone(), some_heads(), Preprocessing(), Thresholds(0.5, 0.5))
+
+
+class TestEstimateStudy:
+    def test_every_map_adds_up_to_its_output(self) -> None:
+        for view in estimate_study(crop_views(study()), model()).views:
+            output = view.cams[Target.PDFF].mean() + model().heads[view.view][Target.PDFF].intercept
+            assert output == pytest.approx(view.pdff_percent, abs=1e-12)
+
+    def test_the_same_study_gives_the_same_answer(self) -> None:
+        answers = {estimate_study(crop_views(study()), model()).pdff_percent for _ in range(3)}
+        assert len(answers) == 1
+
+    def test_a_view_does_not_depend_on_the_others(self) -> None:
+        whole = estimate_study(crop_views(study()), model())
+        for view in whole.views:
+            alone = estimate_study(crop_views({view.view: instance(view.view)}), model())
+            assert alone.views[0].pdff_percent == pytest.approx(view.pdff_percent, abs=1e-6)
+
+    def test_where_it_was_read_from_travels_along(self) -> None:
+        cine = {View.LIVER_KIDNEY: replace(instance(View.LIVER_KIDNEY), frame_number=7, number_of_frames=9)}
+        view = estimate_study(crop_views(cine), model()).views[0]
+        assert (view.frame_number, view.sop_instance_uid, view.decoder) == (7, "1.2.3.3", "none")
+
+    def test_a_small_picture_is_warned_of(self) -> None:
+        small = {View.LIVER_KIDNEY: instance(View.LIVER_KIDNEY, rows=240)}
+        warnings = estimate_study(crop_views(small), model()).views[0].warnings
+        assert [warning.code for warning in warnings] == ["low_resolution"]
+
+    def test_a_backbone_that_breaks_is_not_believed(self) -> None:
+        class Broken(FakeBackbone):
+            def __call__(self, tensors: np.ndarray) -> Features:
+                features = super().__call__(tensors)
+                return Features(features.gap * np.nan, features.activation)
+
+        with pytest.raises(NonFiniteOutput):
+            estimate_study(crop_views(study()), replace(model(), backbone=Broken()))
+
+
+def test_every_picture_without_tissue_is_named_at_once() -> None:
+    black = replace(instance(View.HEPATIC_VEINS), pixels=np.zeros((480, 640), np.uint8))
+    with pytest.raises(NoTissue) as caught:
+        crop_views({**study(), View.HEPATIC_VEINS: black, View.LIVER_KIDNEY: black})
+    assert [error.part for error in (caught.value, *caught.value.also)] == [View.HEPATIC_VEINS, View.LIVER_KIDNEY]
+
+
+class TestFingerprint:
+    def test_the_order_of_views_does_not_matter(self) -> None:
+        crops = crop_views(study())
+        assert fingerprint(crops, "b") == fingerprint(dict(reversed(crops.items())), "b")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"sop_instance_uid": "1.2.9"},
+            {"study_instance_uid": "1.2.9"},
+            {"frame_number": 2},
+        ],
+    )
+    def test_anything_else_is_another_question(self, change: dict[str, object]) -> None:
+        crops = crop_views(study())
+        other = {**crops, View.LIVER_KIDNEY: replace(crops[View.LIVER_KIDNEY], **change)}  # type: ignore[arg-type]
+        assert fingerprint(crops, "b") != fingerprint(other, "b")
+
+    def test_one_grey_level_is_another_question(self) -> None:
+        crops = crop_views(study())
+        kidney = crops[View.LIVER_KIDNEY]
+        pixels = kidney.tissue.pixels.copy()
+        pixels[100, 100] ^= 1
+        other: dict[View, Crop] = {
+            **crops,
+            View.LIVER_KIDNEY: replace(kidney, tissue=Tissue(pixels, kidney.tissue.box, kidney.tissue.source)),
+        }
+        assert fingerprint(crops, "b") != fingerprint(other, "b")
+
+    def test_another_bundle_is_another_question(self) -> None:
+        crops = crop_views(study())
+        assert fingerprint(crops, "a") != fingerprint(crops, "b")

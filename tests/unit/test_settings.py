@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.core.values import View
+from app.core.views import DEFAULT_VIEW_RULES, recognise_view
+from app.settings import Settings, read_view_rules
+
+
+def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVER_PDFF_PORT", "9000")
+    assert Settings().port == 9000
+
+
+def test_by_default_only_this_machine_is_served() -> None:
+    assert Settings().host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "70000"), ("INTRA_OP_THREADS", "0"), ("MAX_IN_FLIGHT", "many")])
+def test_nonsense_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"LIVER_PDFF_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+class TestViewRules:
+    def test_without_a_file_the_english_defaults_hold(self) -> None:
+        assert read_view_rules(None) == DEFAULT_VIEW_RULES
+
+    def test_a_sites_file_replaces_them(self, tmp_path: Path) -> None:
+        path = tmp_path / "rules.json"
+        path.write_text(json.dumps([{"view": "liver_kidney", "pattern": r"\bleber niere\b"}]))
+        rules = read_view_rules(path)
+        assert recognise_view(["Leber/Niere"], rules) is View.LIVER_KIDNEY
+        assert recognise_view(["liver/kidney"], rules) is None
+
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            ('[{"view": "spleen", "pattern": "x"}]', "view"),
+            ('[{"view": "liver_kidney", "pattern": "("}]', "expression"),
+        ],
+    )
+    def test_a_wrong_file_is_refused_at_the_start(self, tmp_path: Path, content: str, says: str) -> None:
+        path = tmp_path / "rules.json"
+        path.write_text(content)
+        with pytest.raises(ValueError, match=says):
+            read_view_rules(path)

@@ -1,0 +1,221 @@
+"""The whole job, small: phantoms -> bundle -> a running service -> four DICOM files in, answer and pictures out."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx2
+import numpy as np
+
+from app.adapters.bundle_store import load_bundle
+from app.core.errors import BundleError
+from app.core.values import Preprocessing, View
+from app.settings import Settings
+from training.bundle import Identity, write_bundle
+from training.cohort import Participant, read_cohort
+from training.features import extract_features, participant_tensors
+from training.phantom import write_cohort, write_study
+from training.progress import progress
+from training.resnet50 import build_resnet50
+from training.weights import Weights, pretrained_weights, seeded_weights
+
+INTENDED_USE = (
+    "Shows that the software works, end to end, without any download. Its answers mean nothing for a patient."
+)
+_START_TIMEOUT_S = 60.0
+DEMO_BUNDLE = Path("models/demo/1.0.0")
+"""Never the bundle that settings name: that one is somebody's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """What the demonstration bundle is made from; every seed draws participants of its own.
+
+    Attributes
+    ----------
+    n_training, n_held_out : int
+        Participants that heads are fitted on, and that the card's figures come from. The held-out seed was drawn
+        after every other number here was chosen, and nothing is chosen by it.
+    n_calibration : int
+        Training participants whose images set the seeded backbone's batch norms.
+    training_seed, held_out_seed, study_seed, weights_seed, folds_seed : int
+    backbone : str
+        ``"pretrained"`` on phantoms of other seeds, or ``"seeded"``: random weights, for comparison.
+    study_pdff_percent : float
+        True PDFF of the study that is sent to the service.
+    """
+
+    n_training: int = 96
+    n_held_out: int = 100
+    n_calibration: int = 4
+    training_seed: int = 1
+    held_out_seed: int = 1009
+    study_seed: int = 3
+    weights_seed: int = 50
+    folds_seed: int = 0
+    backbone: Literal["pretrained", "seeded"] = "pretrained"
+    study_pdff_percent: float = 19.0
+
+
+def run_demo(out: Path, work: Path, plan: DemoPlan | None = None) -> None:
+    """Build the demonstration bundle if it is not there, and show one study through the running service.
+
+    Parameters
+    ----------
+    out : Path
+        Receives the DICOM files, the pictures, the report and ``analysis.json``.
+    work : Path
+        Receives cohorts and features, which a killed run finds again.
+    plan : DemoPlan, optional
+    """
+    plan = plan or DemoPlan()
+    bundle = ensure_demo_bundle(DEMO_BUNDLE, work, plan)
+    paths = write_study(out / "dicom", 1, plan.study_seed, plan.study_pdff_percent)
+    with running_service(bundle, f"sqlite:///{work / 'demo.db'}", out / "service.log") as service:
+        analysis = send(service.client, paths)
+        collect(service.client, analysis, out)
+    print(summary(analysis, plan.study_pdff_percent, out))
+
+
+def ensure_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
+    """Build the demonstration bundle unless a good one is there."""
+    try:
+        load_bundle(folder, intra_op_threads=1)
+    except BundleError:
+        return build_demo_bundle(folder, work, plan)
+    return folder
+
+
+def build_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
+    """Simulate two cohorts, take a backbone, fit the heads and write the bundle."""
+    training = read_cohort(write_cohort(work / "training", plan.n_training, plan.training_seed))
+    held_out = read_cohort(write_cohort(work / "held-out", plan.n_held_out, plan.held_out_seed))
+    weights = demo_weights(plan, training)
+    graph = build_resnet50(weights.state)
+    path = work / "backbone.onnx"
+    path.write_bytes(graph.SerializeToString())
+    threads = Settings().intra_op_threads
+    return write_bundle(
+        folder,
+        Identity(folder.parent.name, folder.name, synthetic=True, intended_use=INTENDED_USE),
+        weights,
+        graph,
+        extract_features(training, path, Preprocessing(), threads=threads, label="training features"),
+        extract_features(held_out, path, Preprocessing(), threads=threads, label="held-out features"),
+        cohort=f"Simulated studies (python -m training phantom, seed {plan.training_seed})",
+        seed=plan.folds_seed,
+    )
+
+
+def demo_weights(plan: DemoPlan, training: list[Participant]) -> Weights:
+    """Take the pretrained backbone, or seed one and calibrate it on a few participants' images."""
+    if plan.backbone == "pretrained":
+        return pretrained_weights()
+    images = participant_tensors(training[: plan.n_calibration], Preprocessing())
+    return seeded_weights(plan.weights_seed, np.concatenate(list(images)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunningService:
+    """A service in a process of its own, and a client that knows its address."""
+
+    client: httpx2.Client
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def running_service(bundle: Path, database_url: str, log: Path) -> Iterator[RunningService]:
+    """Start ``liver-pdff serve`` on a free port of the loopback, and stop it afterwards."""
+    port = free_port()
+    environment = os.environ | {
+        "LIVER_PDFF_BUNDLE": str(bundle),
+        "LIVER_PDFF_DATABASE_URL": database_url,
+    }
+    command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("wb") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as process:  # noqa: S603 - our own service
+        try:
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                wait_until_ready(client, process, log)
+                yield RunningService(client, process)
+        finally:
+            process.terminate()
+
+
+def free_port() -> int:
+    """Find a free port on the loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(client: httpx2.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Poll /readyz until it answers 200.
+
+    Raises
+    ------
+    RuntimeError
+        With the service's own words, if it stops or does not become ready.
+    """
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if client.get("/readyz").is_success:
+                return
+        except httpx2.ConnectError:
+            pass  # not listening yet
+        time.sleep(0.1)
+    raise RuntimeError(f"the service did not become ready:\n{log.read_text()}")
+
+
+def send(client: httpx2.Client, paths: dict[View, Path]) -> dict[str, Any]:
+    """Post four files, each under its view's field."""
+    files = {str(view): (f"{view}.dcm", path.read_bytes(), "application/dicom") for view, path in paths.items()}
+    response = client.post("/v1/analyses", files=files)
+    if not response.is_success:
+        raise RuntimeError(f"the service refused the study: {response.text}")
+    return dict(response.json())
+
+
+def collect(client: httpx2.Client, analysis: dict[str, Any], out: Path) -> None:
+    """Save what the service shows of an analysis."""
+    wanted = {out / "analysis.json": f"/v1/analyses/{analysis['id']}"}
+    wanted[out / "report.html"] = f"/v1/analyses/{analysis['id']}/report"
+    for view in analysis["views"]:
+        wanted[out / f"{view['view']}.tissue.png"] = view["tissue_url"]
+        for target in ("pdff", "ge5", "ge10"):
+            wanted[out / f"{view['view']}.overlay.{target}.png"] = f"{view['overlay_url']}?target={target}"
+    for path, url in progress(wanted.items(), "pictures", len(wanted), "file"):
+        path.write_bytes(client.get(url).raise_for_status().content)
+
+
+def summary(analysis: dict[str, Any], true_pdff_percent: float, out: Path) -> str:
+    """Say what came out, beside the truth that only a phantom has."""
+    estimate = analysis["estimate"]
+    views = "\n".join(
+        f"    {view['view']:<28} {view['pdff_percent']:6.1f} %   P(>=5 %) {view['probability_ge5']:.2f}   "
+        f"P(>=10 %) {view['probability_ge10']:.2f}"
+        for view in analysis["views"]
+    )
+    bundle = analysis["bundle"]
+    return f"""
+  liver-pdff demo: one simulated study, four DICOM files, through the running service
+
+    true PDFF of the phantom     {true_pdff_percent:6.1f} %
+    estimated PDFF               {estimate["pdff_percent"]:6.1f} %   P(>=5 %) {estimate["probability_ge5"]:.2f}   \
+P(>=10 %) {estimate["probability_ge10"]:.2f}
+
+{views}
+
+    bundle {bundle["name"]} {bundle["version"]}, sha256 {bundle["sha256"][:16]}…
+    {"; ".join(warning["detail"] for warning in analysis["warnings"])}
+    {analysis["notice"]}
+
+    pictures, report and answer: {out}/   (open {out}/report.html)
+"""
