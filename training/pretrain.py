@@ -147,13 +147,36 @@ def augmented(grey: Tensor, shift_pixels: int, generator: torch.Generator) -> Te
     return torch.stack(windows)
 
 
-def loss_of(predicted: Tensor, pdff_percent: Tensor, view: Tensor) -> Tensor:
+def mixed(grey: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Paste one box of every image over another's, and mix the targets by the tissue (not black) that each shows."""
+    side = grey.shape[-1]
+    partner = torch.randperm(len(grey), generator=generator)
+    centre, extent = torch.rand(2, generator=generator), torch.rand((), generator=generator).sqrt() / 2
+    (top, left), (bottom, right) = (((centre + way * extent).clamp(0, 1) * side).int().tolist() for way in (-1, 1))
+    pasted = grey.clone()
+    pasted[..., top:bottom, left:right] = grey[partner, :, top:bottom, left:right]
+    tissue = pasted > 0
+    share = tissue[..., top:bottom, left:right].sum((1, 2, 3)) / tissue.sum((1, 2, 3)).clamp(min=1)
+    return pasted, torch.lerp(targets, targets[partner], share[:, None])
+
+
+def targets_of(pdff_percent: Tensor, view: Tensor) -> Tensor:
+    """Give what `outputs` should say, as values and probabilities; shape (n, 7)."""
+    cutoffs = [pdff_percent >= cutoff_percent for cutoff_percent in _CUTOFFS_PERCENT]
+    return torch.column_stack([pdff_percent / _PDFF_SCALE, *cutoffs, functional.one_hot(view, len(View))])
+
+
+def loss_of(predicted: Tensor, targets: Tensor) -> Tensor:
     """Huber loss of PDFF plus cross entropies of both cut-offs and, with a small weight, of the view."""
-    loss = functional.smooth_l1_loss(predicted[:, 0], pdff_percent / _PDFF_SCALE)
-    for column, cutoff_percent in enumerate(_CUTOFFS_PERCENT, start=1):
-        positive = (pdff_percent >= cutoff_percent).float()
-        loss = loss + functional.binary_cross_entropy_with_logits(predicted[:, column], positive)
-    return loss + _VIEW_LOSS * functional.cross_entropy(predicted[:, 1 + len(_CUTOFFS_PERCENT) :], view)
+    ends = (1, 1 + len(_CUTOFFS_PERCENT))
+    (pdff, cutoffs, view), (true_pdff, true_cutoffs, true_view) = (
+        torch.tensor_split(columns, ends, dim=1) for columns in (predicted, targets)
+    )
+    return (
+        functional.smooth_l1_loss(pdff, true_pdff)
+        + len(_CUTOFFS_PERCENT) * functional.binary_cross_entropy_with_logits(cutoffs, true_cutoffs)
+        + _VIEW_LOSS * functional.cross_entropy(view, true_view)
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -211,20 +234,29 @@ def train_epoch(run: Run, images: LabelledImages, epoch: int) -> float:
     n_batches = len(images) // run.plan.batch_size
     batches = order[: n_batches * run.plan.batch_size].view(n_batches, -1)
     watched = progress(batches, f"epoch {epoch + 1}/{run.plan.n_epochs}", n_batches, "batch")
-    losses = [_step(run, images, batch.numpy(), generator) for batch in watched]
+    last = epoch == run.plan.n_epochs - 1
+    side = run.plan.side_pixels if last else run.plan.small_side_pixels
+    losses = [_step(run, images, batch.numpy(), side, generator) for batch in watched]
     run.epochs_done = epoch + 1
     return float(np.mean(losses))
 
 
-def _step(run: Run, images: LabelledImages, batch: NDArray[np.int64], generator: torch.Generator) -> float:
-    grey = augmented(_unit_grey(images.grey[batch]), run.plan.shift_pixels, generator)
-    predicted = outputs(run.network, normalised(grey), training=True)
-    loss = loss_of(predicted, torch.from_numpy(images.pdff_percent[batch]), torch.from_numpy(images.view[batch]))
+def _step(run: Run, images: LabelledImages, batch: NDArray[np.int64], side: int, generator: torch.Generator) -> float:
+    targets = targets_of(torch.from_numpy(images.pdff_percent[batch]), torch.from_numpy(images.view[batch]))
+    grey = augmented(resized(_unit_grey(images.grey[batch]), side), run.plan.shift_pixels, generator)
+    if torch.rand((), generator=generator) < run.plan.mixed_share:
+        grey, targets = mixed(grey, targets, generator)
+    loss = loss_of(outputs(run.network, normalised(grey), training=True), targets)
     run.optimiser.zero_grad()
     torch.autograd.backward(loss)
     run.optimiser.step()
     run.schedule.step()
     return float(loss.detach())
+
+
+def resized(grey: Tensor, side: int) -> Tensor:
+    """Scale square images, antialiased."""
+    return functional.interpolate(grey, size=(side, side), mode="bilinear", antialias=True)
 
 
 def _unit_grey(grey: NDArray[np.uint8]) -> Tensor:
@@ -233,7 +265,7 @@ def _unit_grey(grey: NDArray[np.uint8]) -> Tensor:
 
 
 def validation_figures(run: Run, images: LabelledImages) -> str:
-    """Say how single images of participants not trained on are told."""
+    """Say how participants not trained on are told: by single images, and by the mean of the four."""
     with torch.no_grad():
         predicted = torch.cat(
             [
@@ -241,10 +273,11 @@ def validation_figures(run: Run, images: LabelledImages) -> str:
                 for start in range(0, len(images), 48)
             ]
         ).numpy()
-    spearman = spearmanr(predicted[:, 0], images.pdff_percent).statistic
-    error_percent = np.abs(predicted[:, 0] * _PDFF_SCALE - images.pdff_percent).mean()
-    views = np.mean(predicted[:, 3:].argmax(axis=1) == images.view)
-    return f"validation Spearman {spearman:.3f}, mean error {error_percent:.1f} %, views told {views:.2f}"
+    pdff_percent = predicted[:, 0] * _PDFF_SCALE
+    one = spearmanr(pdff_percent, images.pdff_percent).statistic
+    four = spearmanr(*(x.reshape(-1, len(View)).mean(axis=1) for x in (pdff_percent, images.pdff_percent))).statistic
+    error_percent = np.abs(pdff_percent - images.pdff_percent).mean()
+    return f"validation Spearman {one:.3f} (four views {four:.3f}), mean error of one view {error_percent:.1f} %"
 
 
 def backbone_state(network: Parameters) -> dict[str, NDArray[np.float32]]:

@@ -30,23 +30,31 @@ class PretrainPlan:
     n_participants, n_validation : int
         Simulated people, four views each; the last `n_validation` only tell how training goes.
     side_pixels : int
-        Side of the square training image. Smaller than the 224 of use: half the work, and the features carry over.
+        Side of the square image, as the service uses it: the last epoch's.
+    small_side_pixels : int
+        Side in the epochs before: half the work, and the features carry over once the last epoch has seen the scale
+        of use (Touvron et al., "Fixing the train-test resolution discrepancy", 2019).
     n_epochs, batch_size : int
     peak_rate, weight_decay : float
         Of AdamW under a one-cycle schedule.
     shift_pixels : int
         Largest shift of an image along each axis.
+    mixed_share : float
+        Share of batches in which a box of each image comes from another one, and the labels with it (CutMix, Yun et
+        al. 2019): every region must then speak for the tissue it shows, which is what makes a map of it mean something.
     """
 
     seed: int = 900
-    n_participants: int = 1440
-    n_validation: int = 48
-    side_pixels: int = 160
-    n_epochs: int = 2
+    n_participants: int = 1920
+    n_validation: int = 96
+    side_pixels: int = 224
+    small_side_pixels: int = 160
+    n_epochs: int = 6
     batch_size: int = 32
     peak_rate: float = 1e-3
     weight_decay: float = 0.02
     shift_pixels: int = 8
+    mixed_share: float = 0.5
 
     @property
     def digest(self) -> str:

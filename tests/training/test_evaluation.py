@@ -238,9 +238,7 @@ def peer_fit(X: Floats, pdff: Floats, train: np.ndarray, test: np.ndarray, targe
     model = (
         Lasso(alpha=alpha, tol=1e-10, max_iter=10**6)
         if target is Target.PDFF
-        else LogisticRegression(
-            l1_ratio=1.0, C=1 / alpha, solver="saga", tol=1e-7, max_iter=10**5, random_state=0
-        )
+        else LogisticRegression(l1_ratio=1.0, C=1 / alpha, solver="saga", tol=1e-7, max_iter=10**5, random_state=0)
     ).fit(Z, y, sample_weight=weights)
     z = (X[test, 0] - mean) / scale
     return np.asarray(z @ np.ravel(model.coef_) + np.ravel(model.intercept_))

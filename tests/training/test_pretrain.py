@@ -16,7 +16,14 @@ from training.phantom.sheet import SHEET_SEED
 from training.pretrain_images import LabelledImages, PretrainPlan, pretraining_pdff_percent, tissue_image, write_images
 
 TINY = PretrainPlan(
-    seed=901, n_participants=3, n_validation=2, side_pixels=32, n_epochs=2, batch_size=2, shift_pixels=2
+    seed=901,
+    n_participants=3,
+    n_validation=2,
+    side_pixels=48,
+    small_side_pixels=32,
+    n_epochs=3,
+    batch_size=2,
+    shift_pixels=2,
 )
 
 
@@ -48,7 +55,7 @@ class TestPlan:
 
 class TestWriteImages:
     def test_gives_four_views_of_every_participant(self, images: LabelledImages) -> None:
-        assert images.grey.shape == (12, 32, 32)
+        assert images.grey.shape == (12, 48, 48)
         assert images.grey.dtype == np.uint8
         assert images.view.tolist() == [0, 1, 2, 3] * 3
         assert images.pdff_percent[0] == images.pdff_percent[3] != images.pdff_percent[4]
@@ -56,7 +63,7 @@ class TestWriteImages:
     def test_pixels_are_the_crop_of_that_phantom(self, images: LabelledImages) -> None:
         pdff_percent = float(pretraining_pdff_percent(3, TINY.seed)[1])
         screen = simulate_view(1, TINY.seed, pdff_percent, View.LIVER_KIDNEY)
-        np.testing.assert_array_equal(images.grey[7], tissue_image(screen, 32))
+        np.testing.assert_array_equal(images.grey[7], tissue_image(screen, 48))
 
     def test_a_second_call_simulates_nothing(
         self, images: LabelledImages, work: Path, monkeypatch: pytest.MonkeyPatch
@@ -100,6 +107,30 @@ class TestTraining:
         bright = augmented(torch.ones(3, 1, 32, 32), 4, generator)
         assert bright.shape == (3, 1, 32, 32)
         assert bright.max() <= 1
+
+    def test_mixing_takes_labels_with_the_tissue(self) -> None:
+        import torch
+
+        from training.pretrain import mixed, targets_of
+
+        targets = targets_of(torch.tensor([2.0, 30.0]), torch.tensor([0, 3]))
+        generator = torch.Generator().manual_seed(1)
+        grey = torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(2, 1, 32, 32)
+        for _ in range(20):
+            image, label = mixed(grey, targets, generator)
+            foreign = (image[0] != 0.25).float().mean()
+            assert label[0, 0] == pytest.approx(0.2 + float(foreign) * 2.8, abs=1e-5)
+            assert label[0, 1] == pytest.approx(float(foreign), abs=1e-6)
+            assert label[:, 3:].sum(dim=1).tolist() == pytest.approx([1, 1])
+
+    def test_mixing_black_with_black_keeps_the_labels(self) -> None:
+        import torch
+
+        from training.pretrain import mixed, targets_of
+
+        targets = targets_of(torch.tensor([2.0, 30.0]), torch.tensor([0, 3]))
+        _, label = mixed(torch.zeros(2, 1, 32, 32), targets, torch.Generator().manual_seed(0))
+        assert torch.equal(label, targets)
 
     def test_a_resumed_run_goes_on_like_a_whole_one(self, images: LabelledImages, tmp_path: Path) -> None:
         from training.pretrain import backbone_state, start_run, train_epoch
