@@ -48,6 +48,10 @@ class Loss(Protocol):
         """Return the nearby dual point with a sum of exactly zero, from ``u = weights * residual``."""
         ...
 
+    def in_domain(self, y: Floats, weights: Floats, u: Floats) -> bool:
+        """Whether the dual is finite at `u`."""
+        ...
+
     def dual(self, y: Floats, weights: Floats, u: Floats) -> Floats:
         """Value of the dual at `u`, shape of `u` less its last axis."""
         ...
@@ -77,6 +81,10 @@ class Squared:
     def feasible(self, y: Floats, weights: Floats, u: Floats) -> Floats:  # noqa: ARG002 (the protocol's)
         """Move the intercept to its optimum: the residuals' weighted mean becomes zero."""
         return np.asarray(u - weights * u.sum(axis=-1, keepdims=True))
+
+    def in_domain(self, y: Floats, weights: Floats, u: Floats) -> bool:  # noqa: ARG002 (the protocol's)
+        """Return True: the dual is finite everywhere."""
+        return True
 
     def dual(self, y: Floats, weights: Floats, u: Floats) -> Floats:
         """``sum u y - u^2 / (2 w)``."""
@@ -119,6 +127,11 @@ class Logistic:
         least = np.minimum(positive, negative)
         shrink = np.where(y == 1, _ratio(least, positive)[..., None], _ratio(least, negative)[..., None])
         return np.asarray(u * shrink)
+
+    def in_domain(self, y: Floats, weights: Floats, u: Floats) -> bool:
+        """Whether ``y - u / w`` is a probability in every row."""
+        p = y - u / weights
+        return bool(p.min() >= 0 and p.max() <= 1)
 
     def dual(self, y: Floats, weights: Floats, u: Floats) -> Floats:  # noqa: ARG002 (the protocol's)
         """``sum w H(|u| / w)`` with the entropy ``H(a) = -a log a - (1 - a) log(1 - a)``."""

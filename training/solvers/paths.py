@@ -12,7 +12,7 @@ from training.solvers.newton import NotConvergedError, Point, Task, minimise_tas
 
 CERTIFIED = 1e-6
 """Largest duality gap of a finished fit, relative to its objective."""
-_INNER = 0.1 * CERTIFIED
+_INNER = 1e-2 * CERTIFIED
 """On the candidates fits go further, so that rounding leaves room for the check over all columns."""
 _FIRST_CANDIDATES = 100
 """Without a guess, paths start on the columns that correlate most with the null residual."""
@@ -217,7 +217,7 @@ def _null_correlations(
 def _first(problem: Problem, rows: _Rows, scaler: Scaler, strongest: float) -> Fits:
     """Null models, without candidates."""
     intercept = problem.loss.null_intercept(rows.y, rows.weights)
-    null = Point(intercept, np.zeros(0), np.full(len(rows.y), intercept))
+    null = _point(problem.loss, rows, intercept, np.zeros(0), np.full(len(rows.y), intercept))
     n = len(problem.steps)
     alphas = max(strongest, np.finfo(np.float64).tiny) / problem.steps
     return Fits(alphas, scaler, np.zeros(0, np.intp), [null] * n, np.full(n, np.inf))
@@ -231,8 +231,7 @@ def _fit_candidates(columns: Floats, candidates: Indices, work: _Work) -> None:
     scale, mean = fits.scaler.scale[candidates], fits.scaler.mean[candidates]
     Z = (columns[np.ix_(usable, rows.index)] - mean[:, None]) / scale[:, None]
     gram = _gram(Z, rows.weights) if problem.loss.quadratic else None
-    points = [_moved(point, fits.candidates, candidates, Z) for point in fits.points]
-    fresh = not fits.candidates.size
+    points, fresh = _moved(work, candidates, Z), not fits.candidates.size
     fits.candidates, fits.points = candidates, points
     for k, alpha in enumerate(fits.alphas):
         if fits.gaps[k] > CERTIFIED:
@@ -247,14 +246,22 @@ def _gram(Z: Floats, weights: Floats) -> Floats:
     return np.asarray(A @ A.T)
 
 
-def _moved(point: Point, old: Indices, new: Indices, Z: Floats) -> Point:
-    """Express a model on other candidates; what it loses is refitted."""
-    if len(old) == len(new) and (old == new).all() and len(point.eta) == Z.shape[1]:
-        return point
-    beta = np.zeros(len(new))
-    _, i, j = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-    beta[j] = point.beta[i]
-    return Point(point.intercept, beta, beta @ Z + point.intercept)
+def _moved(work: _Work, new: Indices, Z: Floats) -> list[Point]:
+    """Express a path's models on other candidates; what they lose is refitted."""
+    _, i, j = np.intersect1d(work.fits.candidates, new, assume_unique=True, return_indices=True)
+    betas = np.zeros((len(work.fits.points), len(new)))
+    betas[:, j] = [point.beta[i] for point in work.fits.points]
+    intercepts = work.fits.intercepts
+    etas = betas @ Z + intercepts[:, None]
+    return [
+        _point(work.problem.loss, work.rows, float(intercept), beta, eta)
+        for intercept, beta, eta in zip(intercepts, betas, etas, strict=True)
+    ]
+
+
+def _point(loss: Loss, rows: _Rows, intercept: float, beta: Floats, eta: Floats) -> Point:
+    """Complete a model with a dual point made of its residuals."""
+    return Point(intercept, beta, eta, loss.feasible(rows.y, rows.weights, rows.weights * loss.residual(rows.y, eta)))
 
 
 def _check(design: Design, works: Sequence[_Work]) -> tuple[Indices, Indices]:
@@ -293,10 +300,8 @@ def _parts(duals: Sequence[Floats]) -> Iterator[slice]:
 
 
 def _dual_points(work: _Work) -> Floats:
-    """Weighted residuals with a sum of zero, shape (L, n)."""
-    rows, loss = work.rows, work.problem.loss
-    u = rows.weights * loss.residual(rows.y, work.fits.eta)
-    return loss.feasible(rows.y, rows.weights, u)
+    """Every fit's dual point, shape (L, n)."""
+    return np.stack([point.dual for point in work.fits.points])
 
 
 def _relative_gaps(work: _Work, dual: Floats, excess: Floats) -> Floats:

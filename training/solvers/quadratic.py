@@ -42,6 +42,9 @@ def minimise(G: Floats, q: Floats, size: float, alpha: float, start: Floats, tol
     .. [1] Friedman, Hastie, Tibshirani, "Regularization paths for generalized linear models via coordinate descent",
        J Stat Softw 2010, section 2.2.
     """
+    exact = _on_support(G, q, alpha, start)
+    if exact is not None:
+        return exact
     beta = _descend(G, q, size, alpha, start, tolerance)
     exact = _on_support(G, q, alpha, beta)
     return beta if exact is None else exact
