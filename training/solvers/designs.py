@@ -42,13 +42,14 @@ class Design:
         return np.asarray(self.X.mean(axis=(0, 1)))
 
     @cached_property
-    def rows(self) -> Floats:
-        """All rows less `centre`, shape (n_participants * n_rows, p), a participant's rows together."""
-        return (self.X - self.centre).reshape(-1, self.X.shape[2])
+    def columns(self) -> Floats:
+        """All rows less `centre`, shape (p, n_participants * n_rows): a feature is contiguous, to gather a few fast."""
+        shifted = (self.X - self.centre).reshape(-1, self.X.shape[2])
+        return np.ascontiguousarray(shifted.T)
 
     @cached_property
     def _sums(self) -> tuple[Floats, Floats]:
-        shifted = self.rows.reshape(self.X.shape)
+        shifted = self.X - self.centre
         return shifted.sum(axis=1), np.einsum("nrp,nrp->np", shifted, shifted)
 
     def rows_of(self, participants: Indices) -> Indices:
@@ -56,7 +57,7 @@ class Design:
         return np.asarray((participants[:, None] * self.n_rows + np.arange(self.n_rows)).ravel())
 
     def scaler(self, participants: Indices) -> Scaler:
-        """Scaler of some participants' rows, in `rows`' shifted units.
+        """Scaler of some participants' rows, in `columns`' shifted units.
 
         Sums of squares are taken about the cohort's centre, so that nothing cancels. The bound below which a
         variance is rounding alone is that of Chan, Golub, LeVeque, "Algorithms for computing the sample variance",

@@ -163,7 +163,7 @@ def solve(
         pending = [work for work in works if not (work.fits.gaps <= CERTIFIED).all()]
         if not pending:
             return [work.fits for work in works], _union([nearly, *(work.fits.support for work in works)])
-        columns = np.ascontiguousarray(design.rows[:, chosen].T)
+        columns = design.columns[chosen]
         for work in pending:
             _fit_candidates(columns, chosen, work)
         wanted, close = _check(design, pending)
@@ -202,16 +202,17 @@ def _null_correlations(
     design: Design, problems: Sequence[Problem], scalers: Sequence[Scaler]
 ) -> tuple[Floats, Indices]:
     """Each problem's strongest penalty, and the columns that correlate most with any problem's null residual."""
-    U = np.zeros((len(design.rows), len(problems)))
+    U = np.zeros((len(problems), design.columns.shape[1]))
     for k, problem in enumerate(problems):
         rows = _rows(design, problem)
         eta = np.full(len(rows.y), problem.loss.null_intercept(rows.y, rows.weights))
-        U[rows.index, k] = problem.loss.feasible(
+        U[k, rows.index] = problem.loss.feasible(
             rows.y, rows.weights, rows.weights * problem.loss.residual(rows.y, eta)
         )
-    correlation = np.abs(design.rows.T @ U) / np.stack([scaler.scale for scaler in scalers], axis=1)
-    loudest = np.argsort(-(correlation / np.maximum(correlation.max(axis=0), 1e-300)).max(axis=1), kind="stable")
-    return correlation.max(axis=0), np.sort(loudest[:_FIRST_CANDIDATES])
+    correlation = np.abs(U @ design.columns.T) / np.stack([scaler.scale for scaler in scalers])
+    strongest = correlation.max(axis=1)
+    loudest = np.argsort(-(correlation / np.maximum(strongest, 1e-300)[:, None]).max(axis=0), kind="stable")
+    return strongest, np.sort(loudest[:_FIRST_CANDIDATES])
 
 
 def _first(problem: Problem, rows: _Rows, scaler: Scaler, strongest: float) -> Fits:
@@ -229,7 +230,9 @@ def _fit_candidates(columns: Floats, candidates: Indices, work: _Work) -> None:
     usable = np.isfinite(fits.scaler.scale[candidates])
     candidates = candidates[usable]
     scale, mean = fits.scaler.scale[candidates], fits.scaler.mean[candidates]
-    Z = (columns[np.ix_(usable, rows.index)] - mean[:, None]) / scale[:, None]
+    Z = columns[usable].take(rows.index, axis=1)
+    Z -= mean[:, None]
+    Z /= scale[:, None]
     gram = _gram(Z, rows.weights) if problem.loss.quadratic else None
     points, fresh = _moved(work, candidates, Z), not fits.candidates.size
     fits.candidates, fits.points = candidates, points
@@ -266,20 +269,21 @@ def _point(loss: Loss, rows: _Rows, intercept: float, beta: Floats, eta: Floats)
 
 def _check(design: Design, works: Sequence[_Work]) -> tuple[Indices, Indices]:
     """Certify fits over all columns; return the columns that violate a condition, and those that nearly do."""
-    duals = [_dual_points(work) for work in works]
-    U = np.zeros((len(design.rows), sum(len(dual) for dual in duals)))
+    duals = [np.stack([point.dual for point in work.fits.points]) for work in works]
+    U = np.zeros((sum(len(dual) for dual in duals), design.columns.shape[1]))
     for part, work, dual in zip(_parts(duals), works, duals, strict=True):
-        U[work.rows.index, part] = dual.T
-    correlation = np.abs(design.rows.T @ U)
+        U[part, work.rows.index] = dual
+    correlation = np.abs(U @ design.columns.T)
     wanted, close = [], []
     for part, work, dual in zip(_parts(duals), works, duals, strict=True):
         fits = work.fits
-        relative = correlation[:, part] / fits.scaler.scale[:, None] / fits.alphas
-        fits.gaps = _relative_gaps(work, dual, relative.max(axis=0))
+        relative = correlation[part] / fits.scaler.scale
+        relative /= fits.alphas[:, None]
+        fits.gaps = _relative_gaps(work, dual, relative.max(axis=1))
         late = fits.gaps > CERTIFIED
-        wanted.append(_worst_violators(relative[:, late]))
+        wanted += [_worst_violators(each) for each in relative[late]]
         if not late.any():
-            close.append(np.flatnonzero((relative > _NEARLY).any(axis=1)))
+            close.append(np.flatnonzero((relative > _NEARLY).any(axis=0)))
     return _union(wanted), _union(close)
 
 
@@ -288,20 +292,15 @@ def _union(columns: Sequence[Indices]) -> Indices:
 
 
 def _worst_violators(relative: Floats) -> Indices:
-    """Columns that break ``|z_j' u| <= alpha`` most, a few for each penalty: one that enters often settles others."""
-    worst = np.argsort(-relative, axis=0, kind="stable")[:_FEW]
-    return np.unique(worst[np.take_along_axis(relative, worst, axis=0) > 1])
+    """Columns that break ``|z_j' u| <= alpha`` of one fit most: a few, as one that enters often settles others."""
+    loud = np.flatnonzero(relative > 1)
+    return loud[np.argsort(-relative[loud], kind="stable")[:_FEW]]
 
 
 def _parts(duals: Sequence[Floats]) -> Iterator[slice]:
     end = 0
     for dual in duals:
         yield slice(end, end := end + len(dual))
-
-
-def _dual_points(work: _Work) -> Floats:
-    """Every fit's dual point, shape (L, n)."""
-    return np.stack([point.dual for point in work.fits.points])
 
 
 def _relative_gaps(work: _Work, dual: Floats, excess: Floats) -> Floats:
