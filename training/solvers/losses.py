@@ -25,9 +25,6 @@ class Loss(Protocol):
     .. [2] Boyd, Vandenberghe, "Convex Optimization", 2004, section 5.1.6 (conjugates).
     """
 
-    quadratic: bool
-    """Whether the curvature is 1 everywhere."""
-
     def value(self, y: Floats, eta: Floats) -> Floats:
         """Loss of each row, shape of `eta`."""
         ...
@@ -60,8 +57,6 @@ class Loss(Protocol):
 class Squared:
     """``l(y, eta) = (y - eta)^2 / 2``: the Lasso's loss, in squared percent."""
 
-    quadratic = True
-
     def value(self, y: Floats, eta: Floats) -> Floats:
         """Half the squared error."""
         return np.asarray(0.5 * (y - eta) ** 2)
@@ -93,8 +88,6 @@ class Squared:
 
 class Logistic:
     """``l(y, eta) = log(1 + exp(eta)) - y eta`` with y 0 or 1: the negative log-likelihood."""
-
-    quadratic = False
 
     def value(self, y: Floats, eta: Floats) -> Floats:
         """Negative log-likelihood, without overflow."""

@@ -54,8 +54,6 @@ class Task:
     alpha : float
     tolerance : float
         Duality gap relative to the objective, on the candidates.
-    gram : ndarray of float64, shape (c, c), optional
-        ``Z W Z'`` about the weighted mean, where the loss is quadratic and it is the same at every step.
     """
 
     Z: Floats
@@ -64,7 +62,6 @@ class Task:
     loss: Loss
     alpha: float
     tolerance: float
-    gram: Floats | None
 
     def objective(self, eta: Floats, beta: Floats) -> float:
         """``sum w l + alpha |beta|_1``."""
@@ -124,7 +121,7 @@ def _step(task: Task, point: Point, objective: float, work: np.ndarray, gap: flo
     total = h.sum()
     Z, beta = task.Z[work], point.beta[work]
     means = Z @ h / total
-    G = _hessian(Z, means, h) if task.gram is None else task.gram[np.ix_(work, work)]
+    G = _hessian(Z, means, h)
     centred = u - h * (u.sum() / total)
     Gbeta, pull = G @ beta, Z @ centred
     size = float(beta @ Gbeta + 2 * (pull @ beta) + (centred / h) @ centred)

@@ -233,20 +233,13 @@ def _fit_candidates(columns: Floats, candidates: Indices, work: _Work) -> None:
     Z = columns[usable].take(rows.index, axis=1)
     Z -= mean[:, None]
     Z /= scale[:, None]
-    gram = _gram(Z, rows.weights) if problem.loss.quadratic else None
     points, fresh = _moved(work, candidates, Z), not fits.candidates.size
     fits.candidates, fits.points = candidates, points
     for k, alpha in enumerate(fits.alphas):
         if fits.gaps[k] > CERTIFIED:
             start = points[k - 1] if fresh and k else points[k]
-            task = Task(Z, rows.y, rows.weights, problem.loss, float(alpha), _INNER, gram)
+            task = Task(Z, rows.y, rows.weights, problem.loss, float(alpha), _INNER)
             points[k] = minimise_task(task, start)
-
-
-def _gram(Z: Floats, weights: Floats) -> Floats:
-    """Weighted covariances of the candidates, shape (c, c)."""
-    A = (Z - (Z @ weights)[:, None]) * np.sqrt(weights)
-    return np.asarray(A @ A.T)
 
 
 def _moved(work: _Work, new: Indices, Z: Floats) -> list[Point]:
