@@ -22,6 +22,7 @@ from app.core.values import (
     AnalysisWarning,
     BundleIdentity,
     Estimate,
+    Origin,
     Target,
     Thresholds,
     TissueBox,
@@ -192,6 +193,7 @@ def _view_row(analysis_id: str, view: ViewEstimate, tissue_png: bytes) -> dict[s
         "probability_ge5": view.probability_ge5,
         "probability_ge10": view.probability_ge10,
         "cams": {target: cam.tolist() for target, cam in view.cams.items()},
+        "origin": asdict(view.origin),
         "warnings": [asdict(warning) for warning in view.warnings],
         "tissue_png": tissue_png,
     }
@@ -228,6 +230,7 @@ def _view(row: Row[Any]) -> ViewEstimate:
         probability_ge5=row.probability_ge5,
         probability_ge10=row.probability_ge10,
         cams={Target(target): np.asarray(cam, np.float64) for target, cam in row.cams.items()},
+        origin=Origin(**row.origin),
         warnings=_warnings(row.warnings),
     )
 

@@ -88,6 +88,7 @@ analysis_views = Table(
     Column("probability_ge5", Double, nullable=False),
     Column("probability_ge10", Double, nullable=False),
     Column("cams", JSON, nullable=False),
+    Column("origin", JSON, nullable=False),
     Column("warnings", JSON, nullable=False),
     Column("tissue_png", LargeBinary, nullable=False),
     CheckConstraint("frame_number >= 1", name="frame_number_from_one"),

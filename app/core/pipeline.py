@@ -64,6 +64,7 @@ def crop_instance(instance: DicomInstance) -> Crop:
         frame_number=instance.frame_number,
         decoder=instance.decoder,
         tissue=tissue,
+        origin=instance.origin,
         warnings=(*instance.warnings, *_tissue_warnings(tissue)),
     )
 
@@ -136,6 +137,7 @@ def estimate_view(
         probability_ge5=probability(outputs[Target.GE5]),
         probability_ge10=probability(outputs[Target.GE10]),
         cams={target: class_activation_map(head, activation) for target, head in heads.items()},
+        origin=crop.origin,
         warnings=(*crop.warnings, *out_of_range(outputs[Target.PDFF])),
     )
 

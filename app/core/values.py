@@ -1,7 +1,7 @@
 """The values that walk from pixels to estimate. All are frozen; none knows a file, a socket or a database."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
@@ -78,6 +78,31 @@ class UltrasoundRegion:
     data_type: int
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What result objects have to repeat of the image they come from.
+
+    It identifies a patient: it goes into result objects and the database, never into a message, log or metric.
+
+    Attributes
+    ----------
+    sop_class_uid, series_instance_uid : str
+        (0008,0016), (0020,000E).
+    instance_number : int or None
+        (0020,0013).
+    taken_at : str
+        Date and time of the image, digits that sort; empty if the object does not say.
+    study : mapping of str to str
+        Attributes of the patient and the study by keyword, those that have a value.
+    """
+
+    sop_class_uid: str = ""
+    series_instance_uid: str = ""
+    instance_number: int | None = None
+    taken_at: str = ""
+    study: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DicomInstance:
     """One validated two-dimensional ultrasound image: one frame of one DICOM object.
@@ -98,6 +123,7 @@ class DicomInstance:
         (0018,6011), possibly empty.
     view_texts : tuple of str
         Texts that may name the view, most telling attribute first.
+    origin : Origin
     decoder : str
         Library and version that decoded the pixels.
     warnings : tuple of AnalysisWarning
@@ -112,6 +138,7 @@ class DicomInstance:
     number_of_frames: int = 1
     regions: tuple[UltrasoundRegion, ...] = ()
     view_texts: tuple[str, ...] = ()
+    origin: Origin = Origin()
     decoder: str = ""
     warnings: tuple[AnalysisWarning, ...] = ()
 
@@ -225,6 +252,7 @@ class Crop:
     decoder : str
         Library and version that decoded the pixels.
     tissue : Tissue
+    origin : Origin
     warnings : tuple of AnalysisWarning
     """
 
@@ -233,6 +261,7 @@ class Crop:
     frame_number: int
     decoder: str
     tissue: Tissue
+    origin: Origin = Origin()
     warnings: tuple[AnalysisWarning, ...] = ()
 
 
@@ -259,6 +288,7 @@ class ViewEstimate:
         Outputs of the L1 logistic heads.
     cams : mapping of Target to ndarray of float64, shape (7, 7)
         Signed class activation maps in the head's unit: mean plus intercept is the head's output.
+    origin : Origin
     warnings : tuple of AnalysisWarning
     """
 
@@ -272,6 +302,7 @@ class ViewEstimate:
     probability_ge5: float
     probability_ge10: float
     cams: Mapping[Target, Floats]
+    origin: Origin = Origin()
     warnings: tuple[AnalysisWarning, ...] = ()
 
 

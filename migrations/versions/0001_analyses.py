@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("tissue_source", sa.String(16), nullable=False),
         *_estimate_columns(),
         sa.Column("cams", sa.JSON(), nullable=False),
+        sa.Column("origin", sa.JSON(), nullable=False),
         sa.Column("warnings", sa.JSON(), nullable=False),
         sa.Column("tissue_png", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("analysis_id", "view", name="pk_analysis_views"),

@@ -21,6 +21,7 @@ from app.core.values import (
     AnalysisWarning,
     BundleIdentity,
     Estimate,
+    Origin,
     Target,
     Thresholds,
     TissueBox,
@@ -51,6 +52,7 @@ def analysis(number: int = 1, study: str = "1.2.3", created_at: datetime | None 
             probability_ge5=float(rng.random()),
             probability_ge10=float(rng.random()),
             cams={target: rng.normal(size=(7, 7)) for target in Target},
+            origin=Origin("1.2.840", "1.2.9", index, "20240102030405.5", {"PatientName": "Grün^Ärztin"}),
             warnings=(AnalysisWarning("multi_frame", "frame 3 of 5 was used"),),
         )
         for index, view in enumerate(View)
@@ -74,7 +76,7 @@ def assert_same(found: Analysis | None, expected: Analysis) -> None:
     for name in ("study_instance_uid", "pdff_percent", "probability_ge5", "steatosis_ge5", "thresholds", "warnings"):
         assert getattr(found.estimate, name) == getattr(expected.estimate, name)
     for ours, theirs in zip(found.estimate.views, expected.estimate.views, strict=True):
-        for name in ("view", "sop_instance_uid", "frame_number", "decoder", "tissue_box", "pdff_percent", "warnings"):
+        for name in ("view", "sop_instance_uid", "frame_number", "decoder", "tissue_box", "origin", "warnings"):
             assert getattr(ours, name) == getattr(theirs, name)
         for target in Target:
             np.testing.assert_array_equal(ours.cams[target], theirs.cams[target])

@@ -8,12 +8,13 @@ from app.adapters.dicom.grey_scale import Modality, Voi, read_modality, read_voi
 from app.adapters.dicom.guard import quiet, translated
 from app.adapters.dicom.image_pixel import read_pixel_format
 from app.adapters.dicom.limits import ReadLimits
+from app.adapters.dicom.origin import read_origin
 from app.adapters.dicom.palette import Palette, read_palette
 from app.adapters.dicom.parsing import ParserStream, parse_dataset, parse_file_meta
 from app.adapters.dicom.pixel_format import PixelFormat
 from app.adapters.dicom.regions import read_regions
 from app.adapters.dicom.view_texts import read_view_texts
-from app.core.values import AnalysisWarning, UltrasoundRegion
+from app.core.values import AnalysisWarning, Origin, UltrasoundRegion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +45,7 @@ class Header:
     palette: Palette
     regions: tuple[UltrasoundRegion, ...]
     view_texts: tuple[str, ...]
+    origin: Origin
     warnings: tuple[AnalysisWarning, ...]
 
 
@@ -76,5 +78,6 @@ def _walk(data: bytes, limits: ReadLimits) -> Header:
         palette=read_palette(attributes) if pixel_format.photometric_interpretation == "PALETTE COLOR" else (),
         regions=read_regions(attributes, limits),
         view_texts=read_view_texts(attributes, limits),
+        origin=read_origin(attributes, limits),
         warnings=warnings,
     )

@@ -30,11 +30,36 @@ PALETTES: Final = tuple(
     for colour in ("Red", "Green", "Blue")
 )
 """Descriptor, plain data and segmented data of each colour."""
+STUDY_ATTRIBUTES: Final = (
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyDescription",
+)
+"""Of the patient and the study: what every object of a study must agree on (PS3.3 C.7.1.1 and C.7.2.1)."""
+TIMES: Final = (
+    ("AcquisitionDateTime",),
+    ("AcquisitionDate", "AcquisitionTime"),
+    ("ContentDate", "ContentTime"),
+    ("SeriesDate", "SeriesTime"),
+)
+"""When the image was taken, most exact first."""
 KEPT: Final = (
     *REQUIRED_UIDS,
     *REQUIRED_NUMBERS,
     *(keyword for keyword, _ in VIEW_ATTRIBUTES),
     *(keyword for palette in PALETTES for keyword in palette),
+    *STUDY_ATTRIBUTES,
+    *(keyword for names in TIMES for keyword in names),
+    "SeriesInstanceUID",
+    "InstanceNumber",
     "SpecificCharacterSet",
     "SOPClassUID",
     "Modality",

@@ -50,7 +50,7 @@ from pydicom.uid import (
 
 from app.adapters.dicom import ReadLimits, read_instance
 from app.adapters.dicom.codecs import DECODERS
-from app.adapters.dicom.keywords import KEPT
+from app.adapters.dicom.keywords import KEPT, STUDY_ATTRIBUTES
 from app.core.errors import (
     DicomError,
     MissingAttribute,
@@ -616,11 +616,31 @@ class TestViewTexts:
         data = us_instance(pixels=SMALL_GREY).replace(b"ISO_IR 192", b"ISO_IR 999")
         assert read_instance(data).view_texts == (VIEW_NAMES[View.HEPATIC_VEINS],)
 
-    def test_no_patient_attribute_is_ever_kept(self) -> None:
-        tags = [tag_for_keyword(keyword) for keyword in KEPT]
-        assert all(tag is not None and tag >> 16 != 0x0010 for tag in tags)
 
-    def test_no_patient_attribute_is_among_the_values(self) -> None:
+class TestOrigin:
+    def test_holds_what_result_objects_repeat(self) -> None:
+        extra = {"AcquisitionDateTime": "20240102030405.5", "InstanceNumber": 7}
+        origin = read_instance(us_instance(pixels=SMALL_GREY, attributes=extra)).origin
+        assert (origin.instance_number, origin.taken_at) == (7, "20240102030405.5")
+        assert origin.sop_class_uid == "1.2.840.10008.5.1.4.1.1.6.1"
+        assert origin.study["PatientName"] == PATIENT_NAME
+        assert "ReferringPhysicianName" not in origin.study  # it has no value
+
+    def test_time_needs_its_date(self) -> None:
+        times = {"AcquisitionTime": "030405", "ContentDate": "20240103", "ContentTime": "040506"}
+        assert read_instance(us_instance(pixels=SMALL_GREY, attributes=times)).origin.taken_at == "20240103040506"
+
+    def test_an_object_that_says_nothing_is_no_error(self) -> None:
+        nothing = dict.fromkeys(("PatientName", "PatientID", "InstanceNumber", "StudyDate", "SeriesInstanceUID"), None)
+        origin = read_instance(us_instance(pixels=SMALL_GREY, attributes=nothing)).origin
+        assert (origin.instance_number, origin.taken_at, origin.series_instance_uid) == (None, "", "")
+        assert "PatientName" not in origin.study
+
+    def test_patient_attributes_are_kept_nowhere_else(self) -> None:
+        tags = {keyword: tag_for_keyword(keyword) or 0 for keyword in KEPT}
+        assert {keyword for keyword, tag in tags.items() if tag >> 16 == 0x0010} <= set(STUDY_ATTRIBUTES)
+
+    def test_no_patient_attribute_is_printed(self) -> None:
         instance = read_instance(us_instance(pixels=SMALL_GREY))
         assert PATIENT_NAME not in repr(instance)
 
