@@ -15,10 +15,8 @@ from training.features import CohortFeatures, extract_features
 from training.phantom import write_cohort, write_contact_sheet
 from training.pretrain_images import PretrainPlan
 from training.protocol import StudyProtocol
-from training.report import write_report
 from training.resnet50 import build_resnet50
-from training.results import read_results
-from training.study import cached_features, evaluate_features
+from training.study import cached_features, cohort_images, evaluate_features, redraw
 from training.weights import Weights, pretrained_weights, published_weights, weights_from_file
 
 cli = typer.Typer(no_args_is_help=True, help="Simulate, train and export: the offline half of liver-pdff.")
@@ -100,8 +98,14 @@ def evaluate(
 ) -> None:
     """Repeat the protocol of Byra et al. 2021 on a cohort: every participant held out once."""
     protocol = StudyProtocol(n_rows=rows)
-    rows_of_all = cached_features(cohort, onnx_file, protocol, out, Settings().intra_op_threads)
-    typer.echo(evaluate_features(rows_of_all, protocol, out, description=description, synthetic=synthetic, jobs=jobs))
+    threads = Settings().intra_op_threads
+    rows_of_all = cached_features(cohort, onnx_file, protocol, out, threads)
+    images = cohort_images(cohort, onnx_file, threads)
+    typer.echo(
+        evaluate_features(
+            rows_of_all, protocol, out, description=description, synthetic=synthetic, jobs=jobs, images=images
+        )
+    )
 
 
 @cli.command()
@@ -109,8 +113,8 @@ def figures(
     results: Annotated[Path, typer.Argument(help="results.json, written by `evaluate`.", exists=True)],
     out: Annotated[Path, typer.Argument(help="Receives report.html, tables.md and figures.")],
 ) -> None:
-    """Draw the report and its figures again from stored results; nothing is computed."""
-    typer.echo(write_report(read_results(results), out))
+    """Draw the report and its figures again from results.json and the maps beside it; nothing is computed."""
+    typer.echo(redraw(results, out))
 
 
 @cli.command()

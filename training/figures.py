@@ -106,6 +106,20 @@ class CamCase:
     pdff_percent: float
     panels: Mapping[View, CamPanel]
 
+    @property
+    def title(self) -> str:
+        """Who it is."""
+        return f"Participant {self.participant_id}, reference PDFF {self.pdff_percent:.1f} %"
+
+    def is_right(self, panel: CamPanel) -> bool:
+        """Tell whether a view's call agrees with the reference."""
+        return panel.called_positive == (self.pdff_percent >= CUTOFF_PERCENT[Target.GE5])
+
+    @property
+    def right_views(self) -> int:
+        """How many views call it right."""
+        return sum(self.is_right(panel) for panel in self.panels.values())
+
 
 class _Draws(Protocol[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Figure: ...
@@ -302,18 +316,27 @@ def _share_limits(panels: Sequence[Axes]) -> None:
 def _draw_case(case: CamCase) -> Figure:
     """Tissue above, map below, one scale for all views, so that their colours can be compared."""
     tissues = {view: shrink(panel.tissue, _PANEL_PIXELS) for view, panel in case.panels.items()}
+    cams = {view: enlarge(panel.cam, tissues[view].shape) for view, panel in case.panels.items()}
     tallest = max(rows / columns for rows, columns in (tissue.shape for tissue in tissues.values()))
-    largest = max(float(np.abs(panel.cam).max()) for panel in case.panels.values()) or 1.0
-    figure = _new_figure((PAGE_INCHES, 1.05 + 2 * tallest * PAGE_INCHES / 4.1))
+    largest = max(_largest_on(tissues[view], cam) for view, cam in cams.items()) or 1.0
+    width = PAGE_INCHES * max(2, len(tissues)) / len(View)
+    figure = _new_figure((width, 1.25 + 2 * tallest * PAGE_INCHES / 4.1))
+    figure.set_layout_engine("compressed")
     grid = figure.subplots(2, len(tissues), squeeze=False)
     for (view, panel), (above, below) in zip(case.panels.items(), grid.T, strict=True):
         tissue = _letterbox(tissues[view], tallest)
         _show(above, np.repeat(tissue[..., np.newaxis], 3, axis=2))
         above.set_title(MODEL_TITLES[view], loc="center", fontweight="normal")
-        _show(below, tint(tissue, _letterbox(enlarge(panel.cam, tissues[view].shape), tallest) / largest))
-        below.set_xlabel(_verdict(panel, case.pdff_percent))
+        _show(below, tint(tissue, _letterbox(cams[view], tallest) / largest))
+        below.set_xlabel(_verdict(panel, case.is_right(panel)))
     _draw_scale(figure, largest)
+    figure.suptitle(case.title, fontsize=8.5, fontweight="bold")
     return figure
+
+
+def _largest_on(tissue: GreyImage, cam: Floats) -> float:
+    """Largest |CAM| where there is tissue to tint: one that nobody sees would only pale the others."""
+    return float(np.abs(cam[tissue > 0]).max(initial=0.0))
 
 
 def _letterbox(pixels: NDArray[Pixel], ratio: float) -> NDArray[Pixel]:
@@ -328,9 +351,15 @@ def _show(axes: Axes, pixels: NDArray[np.uint8]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _verdict(panel: CamPanel, pdff_percent: float) -> str:
-    right = panel.called_positive == (pdff_percent >= CUTOFF_PERCENT[Target.GE5])
-    return f"P(PDFF ≥ 5 %) = {panel.probability:.2f}: {'right' if right else 'wrong'}"
+def _verdict(panel: CamPanel, right: bool) -> str:
+    return f"P(PDFF ≥ 5 %) {_printed_probability(panel.probability)}: {'right' if right else 'wrong'}"
+
+
+def _printed_probability(p: float) -> str:
+    """Two decimals, and neither end claims certainty."""
+    if p < 0.005:
+        return "< 0.01"
+    return "> 0.99" if p > 0.995 else f"= {p:.2f}"
 
 
 def _draw_scale(figure: Figure, largest: float) -> None:

@@ -90,8 +90,8 @@ def draw_figures(results: Results, folder: Path, cases: tuple[CamCase, CamCase] 
     }
     if cases is not None:
         right, wrong = cases
-        pictures["figure_5"] = _maps(figure_5(right), folder, 5, f"{_case(right)}, whom the views call right.")
-        pictures["figure_6"] = _maps(figure_6(wrong), folder, 6, f"{_case(wrong)}, whom the views call wrong.")
+        pictures["figure_5"] = _maps(figure_5(right), folder, 5, _called(right))
+        pictures["figure_6"] = _maps(figure_6(wrong), folder, 6, _called(wrong))
     return pictures
 
 
@@ -220,10 +220,10 @@ _CAPTION_4 = (
     "agreement."
 )
 _CAPTION_CAM = (
-    "Class activation maps of each view's ≥ 5 % head over the tissue: the mean of a map plus the head's intercept is "
-    "its log-odds. One colour scale for the four views."
+    "Class activation maps of each view's ≥ 5 % head, fitted without this participant: the mean of a map plus the "
+    "head's intercept is its log-odds. One colour scale for all views; right or wrong at each view's operating point."
 )
 
 
-def _case(case: CamCase) -> str:
-    return f"Participant {case.participant_id}, reference PDFF {case.pdff_percent:.1f} %"
+def _called(case: CamCase) -> str:
+    return f"{case.title}; {case.right_views} of {len(case.panels)} views call it right."

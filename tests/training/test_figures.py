@@ -81,7 +81,7 @@ class TestFigures:
 
     def test_5_paints_the_services_own_tint(self) -> None:
         shown = case()
-        largest = max(np.abs(panel.cam).max() for panel in shown.panels.values())
+        largest = max(np.abs(enlarge(panel.cam, panel.tissue.shape)).max() for panel in shown.panels.values())
         panel = shown.panels[View.HEPATIC_VEINS]
         pixels = np.asarray(figure_5(shown).axes[len(View)].images[0].get_array())
         expected = tint(panel.tissue, enlarge(panel.cam, panel.tissue.shape) / largest)
@@ -90,6 +90,25 @@ class TestFigures:
     def test_6_says_which_views_are_wrong(self) -> None:
         assert texts(figure_6(case())).count("wrong") == 1
         assert texts(figure_6(case(pdff_percent=3.0))).count("wrong") == 3
+
+    def test_a_maximum_outside_the_tissue_pales_no_colour(self) -> None:
+        tissue = np.full((70, 70), 90, np.uint8)
+        tissue[:, :35] = 0
+        cam = np.ones((7, 7))
+        cam[:, 0] = -50
+        figure = figure_5(CamCase("P1", 9.0, {View.LIVER_KIDNEY: CamPanel(tissue, cam, 0.5, True)}))
+        pixels = np.asarray(figure.axes[1].images[0].get_array())
+        np.testing.assert_array_equal(pixels[:70, 60], tint(tissue, np.ones((70, 70)))[:, 60])
+
+    def test_a_case_says_who_it_is_and_counts_its_views(self) -> None:
+        shown = figure_5(case()).get_suptitle()
+        assert shown == "Participant P001, reference PDFF 17.0 %"
+        assert (case().right_views, case(pdff_percent=3.0).right_views) == (3, 1)
+
+    @pytest.mark.parametrize(("p", "printed"), [(1e-9, "< 0.01"), (0.005, "= 0.01"), (0.74, "= 0.74"), (0.999, "> 0.99")])  # fmt: skip # noqa: E501
+    def test_no_probability_is_printed_as_certain(self, p: float, printed: str) -> None:
+        panel = CamPanel(np.full((40, 50), 90, np.uint8), np.ones((7, 7)), p, True)
+        assert f"P(PDFF ≥ 5 %) {printed}:" in texts(figure_5(CamCase("P1", 9.0, {View.LIVER_KIDNEY: panel})))
 
     def test_a_map_of_zeros_is_drawn(self) -> None:
         flat = CamPanel(np.full((40, 50), 90, np.uint8), np.zeros((7, 7)), 0.5, True)
@@ -177,6 +196,7 @@ class TestReport:
             "Not a medical device",
             f"Above 30 % PDFF the averaged multiview model is off by {format_signed(bias)} points",
             "it overstates significance",
+            "Participant P002, reference PDFF 17.0 %; 3 of 4 views call it right.",
             results().protocol_sha256,
             "4 min",
             "P135",
