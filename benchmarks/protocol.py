@@ -66,9 +66,9 @@ def rival(design: Design, pdff: Floats, others: np.ndarray, target: Target, prot
     """Do what the paper's readers would: a pipeline in GridSearchCV, whole participants, default tolerances."""
     whole = training_problem(pdff, others, target, protocol, protocol.penalty_steps())
     alphas = strongest_penalty(design, whole) / protocol.penalty_steps()
-    X, y = design.X[others].reshape(-1, design.X.shape[2]), np.repeat(whole.y, design.n_rows)
-    weights = np.repeat(whole.weights, design.n_rows)
-    folds = np.repeat(stratified_folds(pdff_strata(pdff[others], protocol), 4, protocol.seed), design.n_rows)
+    X, y = design.X[others].reshape(-1, design.X.shape[2]), np.repeat(whole.y, design.X.shape[1])
+    weights = np.repeat(whole.weights, design.X.shape[1])
+    folds = np.repeat(stratified_folds(pdff_strata(pdff[others], protocol), 4, protocol.seed), design.X.shape[1])
     splits = [(np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in range(4)]
     if target is Target.PDFF:
         model, grid = Lasso(max_iter=100_000), {"lasso__alpha": alphas}
@@ -160,7 +160,8 @@ def main() -> None:
     summary = totals(timings, protocol)
     if options.full:
         start = time.perf_counter()
-        result = nested_leave_one_out(features, pdff, protocol, jobs=options.jobs)
+        views = {view: Design(X) for view, X in features.items()}
+        result = nested_leave_one_out(views, pdff, protocol, jobs=options.jobs)
         summary |= {"full_wall_s": time.perf_counter() - start, "full_relative_gap": result.relative_gap}
     report = markdown(timings, summary)
     print(report)

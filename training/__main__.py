@@ -12,6 +12,7 @@ from training.cohort import read_cohort
 from training.compact_weights import compress, save_compact
 from training.demo import DEMO_BUNDLE, DemoPlan, ensure_demo_bundle, run_demo
 from training.features import CohortFeatures, extract_features
+from training.ijcars import CAUTION, import_ijcars
 from training.phantom import write_cohort, write_contact_sheet
 from training.pretrain_images import PretrainPlan
 from training.protocol import StudyProtocol
@@ -74,15 +75,27 @@ def pretrain(
     typer.echo(out)
 
 
+@cli.command("import-ijcars")
+def import_public_set(
+    mat: Annotated[Path, typer.Argument(help="dataset_liver_bmodes_steatosis_assessment_IJCARS.mat", exists=True)],
+    out: Annotated[Path, typer.Argument(help="Receives images/ and cohort.csv.")],
+) -> None:
+    """Unpack the public set of Byra et al. 2018 (Zenodo 1009146): one view, ten images a participant."""
+    typer.echo(import_ijcars(mat, out))
+    typer.echo(CAUTION)
+
+
 @cli.command()
 def features(
     cohort: CohortTable,
     onnx_file: Annotated[Path, typer.Argument(help="The backbone, written by `backbone`.", exists=True)],
     out: Annotated[Path, typer.Argument(help="The .npz file to write.")],
+    rows: Annotated[int, typer.Option(min=1, help="Rows per image: itself and its augmented copies.")] = 1,
 ) -> None:
     """Run a cohort through the backbone, exactly as the service does."""
-    threads = Settings().intra_op_threads
-    extract_features(read_cohort(cohort), onnx_file, Preprocessing(), threads=threads, label="features").save(out)
+    people, threads = read_cohort(cohort), Settings().intra_op_threads
+    protocol = StudyProtocol(n_rows=rows)
+    extract_features(people, onnx_file, Preprocessing(), protocol, threads=threads, label="features").save(out)
     typer.echo(out)
 
 

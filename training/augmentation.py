@@ -17,7 +17,7 @@ class Augmentation:
     reflected: bool = False
 
 
-def draw_augmentations(protocol: StudyProtocol, participant_id: str, view: View) -> list[Augmentation]:
+def draw_augmentations(protocol: StudyProtocol, participant_id: str, view: View, number: int = 1) -> list[Augmentation]:
     """Draw an image's rows; they depend on the seed, the participant's name and the view, not on the cohort's order.
 
     Parameters
@@ -25,6 +25,8 @@ def draw_augmentations(protocol: StudyProtocol, participant_id: str, view: View)
     protocol : StudyProtocol
     participant_id : str
     view : View
+    number : int
+        Of the image among the participant's of this view, from 1.
 
     Returns
     -------
@@ -33,7 +35,7 @@ def draw_augmentations(protocol: StudyProtocol, participant_id: str, view: View)
         one reflected.
     """
     name = zlib.crc32(f"{participant_id}/{view}".encode())
-    rng = np.random.default_rng([protocol.seed, name])
+    rng = np.random.default_rng([protocol.seed, name, number] if number > 1 else [protocol.seed, name])
     limit = protocol.max_shift_pixels
     shifts = rng.integers(-limit, limit, endpoint=True, size=protocol.n_rows - 1)
     drawn = [Augmentation(int(shift), protocol.reflect and k % 2 == 0) for k, shift in enumerate(shifts)]

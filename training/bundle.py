@@ -38,10 +38,11 @@ from app.core.heads import probability
 from app.core.pipeline import Model, crop_views, estimate_study
 from app.core.values import Heads, LinearHead, Preprocessing, Target, Thresholds, View
 from training.features import CohortFeatures
-from training.heads import CUTOFF_PERCENT, FittedHead, fit_head
+from training.heads import FittedHead, fit_head
 from training.model_card import render_model_card
 from training.phantom import write_study
 from training.predictions import AVERAGED, Predictions, average
+from training.protocol import CUTOFF_PERCENT
 from training.statistics import figures, nearest_operating_point, operating_point
 from training.weights import Weights
 
@@ -66,9 +67,9 @@ FittedHeads = Mapping[View, Mapping[Target, FittedHead]]
 
 
 def fit_heads(features: CohortFeatures, seed: int) -> dict[View, dict[Target, FittedHead]]:
-    """Fit three heads for each view."""
+    """Fit three heads for each view, on all rows of its images."""
     return {
-        view: {target: fit_head(features.of(view), features.pdff_percent, target, seed) for target in Target}
+        view: {target: fit_head(features.views[view], features.pdff_percent, target, seed) for target in Target}
         for view in View
     }
 
@@ -99,7 +100,7 @@ def operating_points(predicted: Predictions, features: CohortFeatures) -> Thresh
 
 def evaluate_held_out(heads: Heads, thresholds: ThresholdsInfo, features: CohortFeatures) -> Evaluation:
     """Compare the final heads and thresholds with participants whom they have not seen."""
-    per_view = {view: _predictions(_apply(heads[view], features.of(view))) for view in View}
+    per_view = {view: _predictions(_apply(heads[view], features.views[view].plain)) for view in View}
     averaged = average(list(per_view.values()))
     ge5, ge10 = (features.pdff_percent >= CUTOFF_PERCENT[target] for target in (Target.GE5, Target.GE10))
     return Evaluation(
@@ -155,8 +156,8 @@ def write_bundle(
     Raises
     ------
     ValueError
-        If a participant stands in both cohorts, features come from another backbone, or `folder` holds
-        something else than an earlier version of this very bundle.
+        If a participant stands in both cohorts, features come from another backbone or lack a view, or `folder`
+        holds something else than an earlier version of this very bundle.
     """
     check_replaceable(folder, identity)
     content = backbone.SerializeToString()
@@ -204,11 +205,13 @@ def check_replaceable(folder: Path, identity: Identity) -> None:
 
 
 def check_cohorts(training: CohortFeatures, held_out: CohortFeatures, backbone_sha256: str) -> None:
-    """Refuse figures that would not be held out, and features that are not this backbone's."""
+    """Refuse figures that would not be held out, and features that are not this backbone's or lack a view."""
     if both := sorted(set(training.participant_ids) & set(held_out.participant_ids)):
         raise ValueError(f"{len(both)} participants stand in both cohorts, {both[0]} for one")
     if {training.backbone_sha256, held_out.backbone_sha256} != {backbone_sha256}:
         raise ValueError("the features come from another backbone than these weights make: extract them again")
+    if missing := [view for view in View if view not in training.views or view not in held_out.views]:
+        raise ValueError(f"the service needs heads for all four views: the features have no {', '.join(missing)}")
 
 
 def _replace(folder: Path, partial: Path) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +18,14 @@ class Participant:
     Attributes
     ----------
     participant_id : str
-    paths : mapping of View to Path
-        One DICOM file a view.
+    paths : mapping of View to tuple of Path
+        DICOM, PNG or JPEG; one or more images of each view that the cohort has.
     pdff_percent : float
         Reference value, percent.
     """
 
     participant_id: str
-    paths: Mapping[View, Path]
+    paths: Mapping[View, tuple[Path, ...]]
     pdff_percent: float
 
 
@@ -40,7 +40,8 @@ def read_cohort(table: Path) -> list[Participant]:
     Returns
     -------
     list of Participant
-        In the order of their first rows.
+        In the order of their first rows. All have the same views; several rows of one participant and view are
+        several images.
 
     Raises
     ------
@@ -55,11 +56,12 @@ def read_cohort(table: Path) -> list[Participant]:
     problems = [
         f"line {line}: {problem}" for line, row in enumerate(rows, start=2) if (problem := _problem(row, table))
     ]
-    _refuse(table, problems)
+    _refuse(table, [*problems, *_repeated(rows, table)] if rows else ["it has no row"])
     groups: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         groups[row["participant_id"]].append(row)
-    _refuse(table, [problem for name, group in groups.items() for problem in _group_problems(name, group)])
+    views = {row["view"] for row in rows}
+    _refuse(table, [problem for name, group in groups.items() for problem in _group_problems(name, group, views)])
     return [_participant(name, group, table.parent) for name, group in groups.items()]
 
 
@@ -77,10 +79,18 @@ def _problem(row: Mapping[str, str], table: Path) -> str | None:
     return None if in_range else "pdff_percent lies outside 0 to 100"
 
 
-def _group_problems(name: str, group: list[dict[str, str]]) -> Iterable[str]:
-    views = [row["view"] for row in group]
-    if sorted(views) != sorted(View):
-        yield f"{name}: needs each of the four views once, has {', '.join(sorted(views))}"
+def _repeated(rows: Sequence[Mapping[str, str]], table: Path) -> Iterable[str]:
+    """Name rows whose file an earlier row has: an image is one participant's, and one view's."""
+    first: dict[Path, int] = {}
+    for line, row in enumerate(rows, start=2):
+        path = (table.parent / row["path"]).resolve()
+        if first.setdefault(path, line) != line:
+            yield f"line {line}: path is that of line {first[path]}"
+
+
+def _group_problems(name: str, group: list[dict[str, str]], views: set[str]) -> Iterable[str]:
+    if missing := views - {row["view"] for row in group}:
+        yield f"{name}: has no {', '.join(view for view in View if view in missing)}, as others have"
     if len({row["pdff_percent"] for row in group}) > 1:
         yield f"{name}: pdff_percent differs between rows"
 
@@ -91,5 +101,5 @@ def _refuse(table: Path, problems: list[str]) -> None:
 
 
 def _participant(name: str, group: list[dict[str, str]], folder: Path) -> Participant:
-    paths = {View(row["view"]): folder / row["path"] for row in group}
-    return Participant(name, {view: paths[view] for view in View}, float(group[0]["pdff_percent"]))
+    paths = {view: tuple(folder / row["path"] for row in group if row["view"] == view) for view in View}
+    return Participant(name, {view: each for view, each in paths.items() if each}, float(group[0]["pdff_percent"]))

@@ -16,7 +16,7 @@ from training.heads import Indices, grid_search
 from training.predictions import AVERAGED, COMPOSITE, HeldOutPredictions, Predictions, average
 from training.progress import progress
 from training.protocol import StudyProtocol
-from training.solvers import Design, SingleClassError
+from training.solvers import Design, SingleClassError, check_side_by_side, side_by_side
 
 _FORMAT = "nested leave-one-out, 1"
 """Part of a checkpoint's name: change it when results can change, and no old checkpoint is read."""
@@ -74,7 +74,7 @@ class _Batch:
 
 
 def nested_leave_one_out(
-    features: Mapping[View, Floats],
+    features: Mapping[View, Design],
     pdff_percent: Floats,
     protocol: StudyProtocol,
     *,
@@ -86,8 +86,8 @@ def nested_leave_one_out(
 
     Parameters
     ----------
-    features : mapping of View to ndarray of float64, shape (n_participants, n_rows, p)
-        Row 0 is the image as it is, the others are augmented; only training reads those.
+    features : mapping of View to Design
+        Of each view. Only training reads augmented rows; a participant's several images are never split.
     pdff_percent : ndarray of float64, shape (n_participants,)
         Reference PDFF, percent.
     protocol : StudyProtocol
@@ -132,21 +132,22 @@ def nested_leave_one_out(
     return NestedLeaveOneOut(_predictions(tuple(ids), pdff_percent, per_model), per_model, protocol)
 
 
-def _validate(features: Mapping[View, Floats], pdff_percent: Floats) -> None:
+def _validate(features: Mapping[View, Design], pdff_percent: Floats) -> None:
     if not features:
         raise ValueError("there is no view to evaluate")
-    for view, X in features.items():
-        if X.ndim != 3 or len(X) != len(pdff_percent):
-            raise ValueError(f"{view}: shape {X.shape} is not (n_participants = {len(pdff_percent)}, n_rows, p)")
-        if not np.isfinite(X).all():
+    for view, design in features.items():
+        if len(design.n_images) != len(pdff_percent):
+            raise ValueError(f"{view}: features of {len(design.n_images)} participants, but {len(pdff_percent)} labels")
+        if not np.isfinite(design.X).all():
             raise ValueError(f"{view}: a feature is not a finite number")
+    check_side_by_side(list(features.values()))  # the composite is computed last: refuse now, not after an hour
     if not np.isfinite(pdff_percent).all():
         raise ValueError("pdff_percent holds a value that is not a finite number")
 
 
-def _models(features: Mapping[View, Floats]) -> dict[str, list[Floats]]:
+def _models(features: Mapping[View, Design]) -> dict[str, list[Design]]:
     """Features of each fitted model: a view's own, or all views' for the composite model."""
-    models = {str(view): [X] for view, X in features.items()}
+    models = {str(view): [design] for view, design in features.items()}
     return models if len(features) == 1 else {**models, COMPOSITE: list(features.values())}
 
 
@@ -158,11 +159,11 @@ def _batches(model: str, n: int, protocol: StudyProtocol) -> Iterator[_Batch]:
 
 
 def _run(
-    parts: Sequence[Floats], pdff_percent: Floats, protocol: StudyProtocol, batch: _Batch
+    parts: Sequence[Design], pdff_percent: Floats, protocol: StudyProtocol, batch: _Batch
 ) -> tuple[_Batch, Rounds]:
     """Compute a batch, with one BLAS thread: the order of sums, and so the last bit, is always the same."""
     with threadpool_limits(1, user_api="blas"):
-        design = Design(np.concatenate(parts, axis=2))
+        design = side_by_side(parts)
         columns = _first_columns(design, pdff_percent, protocol, batch.held_out)
         results = [
             [_hold_out(design, pdff_percent, i, t, protocol, columns[t]) for t in TARGETS] for i in batch.held_out
@@ -223,10 +224,12 @@ def _outputs(rounds: Rounds) -> Predictions:
     return Predictions(column[Target.PDFF], expit(column[Target.GE5]), expit(column[Target.GE10]))
 
 
-def _key(features: Mapping[View, Floats], pdff_percent: Floats, protocol: StudyProtocol) -> str:
+def _key(features: Mapping[View, Design], pdff_percent: Floats, protocol: StudyProtocol) -> str:
     """Name of everything that results depend on."""
     digest = hashlib.sha256(f"{_FORMAT} {protocol.sha256()}".encode())
-    for name, values in (*features.items(), ("pdff_percent", pdff_percent)):
+    arrays = {f"{view} X": design.X for view, design in features.items()}
+    counts = {f"{view} n_images": design.n_images for view, design in features.items()}
+    for name, values in {**arrays, **counts, "pdff_percent": pdff_percent}.items():
         digest.update(f"{name} {values.shape} {values.dtype}".encode())
         digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()

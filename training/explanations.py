@@ -13,9 +13,9 @@ from app.core.heads import predict, probability
 from app.core.tensors import to_tensor
 from app.core.values import Backbone, Features, Floats, GreyImage, LinearHead, Preprocessing, Target, View
 from training.cohort import Participant
-from training.features import read_tissue
 from training.figures import CamCase, CamPanel
 from training.heads import Indices, grid_search
+from training.images import read_tissue
 from training.progress import progress
 from training.protocol import StudyProtocol
 from training.results import Results, choose_cases
@@ -57,19 +57,19 @@ class CohortImages:
     draw_random: Callable[[NDArray[np.float32]], Backbone]
 
     def tissue(self, i: int, view: View) -> GreyImage:
-        """Read a participant's tissue crop of a view."""
-        return read_tissue(self.cohort[i].paths[view])
+        """Read a participant's tissue crop of a view; of several images the first."""
+        return read_tissue(self.cohort[i].paths[view][0])
 
 
 def fit_without(
-    X: Floats, pdff_percent: Floats, left_out: Indices, targets: Sequence[Target], protocol: StudyProtocol
+    design: Design, pdff_percent: Floats, left_out: Indices, targets: Sequence[Target], protocol: StudyProtocol
 ) -> dict[Target, LinearHead]:
     """Fit heads of one view on everyone but some participants, as a round of the evaluation does.
 
     Parameters
     ----------
-    X : ndarray of float64, shape (n_participants, n_rows, 2048)
-        Row 0 is the image as it is.
+    design : Design
+        Features of the view.
     pdff_percent : ndarray of float64, shape (n_participants,)
     left_out : ndarray of int, shape (m,)
         Nothing of theirs is read.
@@ -85,7 +85,6 @@ def fit_without(
     ------
     SingleClassError, NotConvergedError
     """
-    design = Design(X)
     others = np.delete(np.arange(len(pdff_percent)), left_out)
     heads = {}
     with threadpool_limits(1, user_api="blas"):  # as in the rounds: the order of sums is always the same
@@ -96,13 +95,13 @@ def fit_without(
 
 
 def explain_cases(
-    features: Mapping[View, Floats], results: Results, protocol: StudyProtocol, images: CohortImages
+    features: Mapping[View, Design], results: Results, protocol: StudyProtocol, images: CohortImages
 ) -> tuple[CamCase, CamCase]:
     """Make the maps of the participants that `choose_cases` names, by heads that have not seen them.
 
     Parameters
     ----------
-    features : mapping of View to ndarray of float64, shape (n_participants, n_rows, 2048)
+    features : mapping of View to Design
     results : Results
         Of these features: its order of participants is theirs.
     protocol : StudyProtocol
@@ -122,7 +121,7 @@ def explain_cases(
 
 
 def explain_case(
-    features: Mapping[View, Floats],
+    features: Mapping[View, Design],
     results: Results,
     protocol: StudyProtocol,
     images: CohortImages,
@@ -131,16 +130,18 @@ def explain_case(
 ) -> CamCase:
     """Map every view of participant i; `label` is what the progress bar says."""
     panels = {
-        view: explain(X, results, protocol, images, i, view)
-        for view, X in progress(features.items(), label, len(features), "view")
+        view: explain(design, results, protocol, images, i, view)
+        for view, design in progress(features.items(), label, len(features), "view")
     }
     participant = results.participants[i]
     return CamCase(participant.participant_id, participant.pdff_percent, panels)
 
 
-def explain(X: Floats, results: Results, protocol: StudyProtocol, images: CohortImages, i: int, view: View) -> CamPanel:
+def explain(
+    design: Design, results: Results, protocol: StudyProtocol, images: CohortImages, i: int, view: View
+) -> CamPanel:
     """Map one view of participant i by a >= 5 % head that was fitted without them."""
-    head = fit_without(X, results.pdff_percent, np.array([i]), [Target.GE5], protocol)[Target.GE5]
+    head = fit_without(design, results.pdff_percent, np.array([i]), [Target.GE5], protocol)[Target.GE5]
     tissue = images.tissue(i, view)
     seen = images.network.look_at([tissue])
     p = probability(predict(head, seen.gap[0]))

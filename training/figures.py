@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from app.adapters.pictures import UNITS, enlarge, shrink, tint
 from app.core.values import Floats, GreyImage, Target, View
-from training.heads import CUTOFF_PERCENT
 from training.predictions import AVERAGED, COMPOSITE
+from training.protocol import CUTOFF_PERCENT
 from training.results import HIGH_PDFF_PERCENT, Results
 from training.tables import MODEL_TITLES
 

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.values import Floats, LinearHead, Target
-from training.protocol import StudyProtocol
+from training.protocol import CUTOFF_PERCENT, StudyProtocol
 from training.solvers import LOGISTIC, SQUARED, Design, Fits, Problem, solve
 
 Indices = NDArray[np.intp]
-CUTOFF_PERCENT = {Target.GE5: 5.0, Target.GE10: 10.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,13 +56,13 @@ class GridSearch:
     columns: Indices
 
 
-def fit_head(X: Floats, pdff_percent: Floats, target: Target, seed: int) -> FittedHead:
+def fit_head(design: Design, pdff_percent: Floats, target: Target, seed: int) -> FittedHead:
     """Choose a penalty by stratified 4-fold cross-validation and fit the head on everyone.
 
     Parameters
     ----------
-    X : ndarray of float64, shape (n_participants, 2048) or (n_participants, n_rows, 2048)
-        Raw GAP features of one view; row 0 is the image as it is.
+    design : Design
+        Raw GAP features of one view.
     pdff_percent : ndarray of float64, shape (n_participants,)
     target : Target
         Lasso for PDFF, L1 logistic regression for a cutoff.
@@ -79,8 +78,7 @@ def fit_head(X: Floats, pdff_percent: Floats, target: Target, seed: int) -> Fitt
     .. [1] Byra et al., J Ultrasound Med 2021, "Model Development and Evaluation".
     """
     protocol = StudyProtocol(seed=seed)
-    design = Design(X if X.ndim == 3 else X[:, None])
-    search = grid_search(design, pdff_percent, np.arange(len(X)), target, protocol)
+    search = grid_search(design, pdff_percent, np.arange(len(pdff_percent)), target, protocol)
     weights, intercepts = search.refit.raw(design)
     step = float(protocol.penalty_steps()[search.chosen])
     return FittedHead(LinearHead(weights[0], float(intercepts[0])), search.out_of_fold[search.chosen], step)
@@ -139,16 +137,16 @@ def training_problem(
 ) -> Problem:
     """Target, weights and loss of one training set; nothing outside it is read."""
     pdff = pdff_percent[participants]
-    y = labels(pdff, target, protocol)
+    y = labels(pdff, target)
     loss = SQUARED if target is Target.PDFF else LOGISTIC
     return Problem(participants, y, fit_weights(pdff, target, protocol), loss, steps)
 
 
-def labels(pdff_percent: Floats, target: Target, protocol: StudyProtocol) -> Floats:
+def labels(pdff_percent: Floats, target: Target) -> Floats:
     """Return what a head learns: PDFF in percent, or 1 at or above the cutoff and 0 below."""
     if target is Target.PDFF:
         return pdff_percent
-    return (pdff_percent >= protocol.cutoff_percent(target)).astype(np.float64)
+    return (pdff_percent >= CUTOFF_PERCENT[target]).astype(np.float64)
 
 
 def fit_weights(pdff_percent: Floats, target: Target, protocol: StudyProtocol) -> Floats:
@@ -156,7 +154,7 @@ def fit_weights(pdff_percent: Floats, target: Target, protocol: StudyProtocol) -
     if target is Target.PDFF and protocol.regression_weights == "inverse_frequency":
         return inverse_frequency_weights(pdff_percent, protocol.pdff_bin_percent)
     if target is not Target.PDFF and protocol.classifier_weights == "balanced":
-        return balanced_weights(labels(pdff_percent, target, protocol))
+        return balanced_weights(labels(pdff_percent, target))
     return np.ones_like(pdff_percent)
 
 
@@ -210,7 +208,7 @@ def validation_losses(outputs: Floats, pdff_percent: Floats, target: Target, pro
     """Weighted loss of each penalty and participant, shape of `outputs`; its mean over participants is the score."""
     loss = SQUARED if target is Target.PDFF else LOGISTIC
     weights = fit_weights(pdff_percent, target, protocol) if protocol.selection_weights == "as_fit" else 1.0
-    return np.asarray(weights * loss.value(labels(pdff_percent, target, protocol), outputs))
+    return np.asarray(weights * loss.value(labels(pdff_percent, target), outputs))
 
 
 def choose(losses: Floats, folds: NDArray[np.int64], protocol: StudyProtocol) -> int:

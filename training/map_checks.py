@@ -28,10 +28,11 @@ from app.core.heads import predict
 from app.core.tensors import resize, to_tensor
 from app.core.values import Floats, GreyImage, LinearHead, Target, View
 from training.explanations import CohortImages, Network, fit_without
-from training.heads import CUTOFF_PERCENT, Indices
+from training.heads import Indices
 from training.progress import progress
-from training.protocol import StudyProtocol
+from training.protocol import CUTOFF_PERCENT, StudyProtocol
 from training.resnet50 import build_resnet50
+from training.solvers import Design
 from training.weights import seeded_weights
 
 Cells = NDArray[np.bool_]
@@ -117,7 +118,7 @@ class Changes(NamedTuple):
 
 
 def check_maps(
-    features: Mapping[View, Floats],
+    features: Mapping[View, Design],
     pdff_percent: Floats,
     protocol: StudyProtocol,
     images: CohortImages,
@@ -127,7 +128,7 @@ def check_maps(
 
     Parameters
     ----------
-    features : mapping of View to ndarray of float64, shape (n_participants, n_rows, 2048)
+    features : mapping of View to Design
     pdff_percent : ndarray of float64, shape (n_participants,)
     protocol : StudyProtocol
     images : CohortImages
@@ -141,8 +142,8 @@ def check_maps(
     """
     examined = spread(pdff_percent)
     heads = {
-        view: fit_without(X, pdff_percent, examined, tuple(Target), protocol)
-        for view, X in progress(features.items(), "heads to check", len(features), "view")
+        view: fit_without(design, pdff_percent, examined, tuple(Target), protocol)
+        for view, design in progress(features.items(), "heads to check", len(features), "view")
     }
     work = [(int(i), view) for i in examined for view in features]
     found = [

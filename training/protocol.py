@@ -9,6 +9,9 @@ import numpy as np
 
 from app.core.values import Floats, Target
 
+CUTOFF_PERCENT = {Target.GE5: 5.0, Target.GE10: 10.0}
+"""Given by the paper: 5 % diagnoses fatty liver, 10 % enrols patients in trials."""
+
 
 @dataclass(frozen=True, slots=True)
 class StudyProtocol:
@@ -18,8 +21,6 @@ class StudyProtocol:
     ----------
     seed : int
         Open. Of folds and augmentation; the year of the paper.
-    cutoffs_percent : tuple of float
-        Given: 5 % diagnoses fatty liver, 10 % enrols patients in trials.
     n_folds : int
         Given: stratified 4-fold cross-validation inside each round.
     strata_percent : tuple of float
@@ -66,7 +67,6 @@ class StudyProtocol:
     """
 
     seed: int = 2021
-    cutoffs_percent: tuple[float, float] = (5.0, 10.0)
     n_folds: int = 4
     strata_percent: tuple[float, ...] = (5.0, 10.0, 20.0)
     n_penalties: int = 10
@@ -87,10 +87,6 @@ class StudyProtocol:
     def penalty_steps(self) -> Floats:
         """How many times weaker than the strongest each penalty is, rising, shape (n_penalties,)."""
         return np.geomspace(1.0, self.penalty_ratio, self.n_penalties + 1)[1:]
-
-    def cutoff_percent(self, target: Target) -> float:
-        """Cutoff of a classifier."""
-        return dict(zip((Target.GE5, Target.GE10), self.cutoffs_percent, strict=True))[target]
 
     def sha256(self) -> str:
         """SHA-256 of the canonical JSON: sorted keys, no spaces."""

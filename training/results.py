@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from app import __version__
 from app.adapters.manifest import OperatingPoint, Probability, Sha256
 from app.core.values import Floats, Target, View
-from training.heads import CUTOFF_PERCENT
 from training.predictions import AVERAGED, HeldOutPredictions, Predictions
+from training.protocol import CUTOFF_PERCENT
 from training.statistics import (
     Agreement,
     Comparison,

@@ -10,7 +10,7 @@ from app.core.values import Preprocessing
 from training.cohort import read_cohort
 from training.evaluation import NestedLeaveOneOut, nested_leave_one_out
 from training.explanations import CASES, CohortImages, Network, explain_cases, load_cases, save_cases
-from training.features import AugmentedFeatures, extract_augmented_features
+from training.features import CohortFeatures, extract_features
 from training.figures import CamCase
 from training.map_checks import MAP_CHECKS, MapChecks, check_maps, printed_checks, random_resnet50, randomised_network
 from training.protocol import StudyProtocol
@@ -20,16 +20,14 @@ from training.results import Results, build_results, read_results, write_results
 RESULTS = "results.json"
 
 
-def cached_features(
-    table: Path, onnx_file: Path, protocol: StudyProtocol, out: Path, threads: int
-) -> AugmentedFeatures:
+def cached_features(table: Path, onnx_file: Path, protocol: StudyProtocol, out: Path, threads: int) -> CohortFeatures:
     """Extract a cohort's augmented features, unless the same table, backbone and protocol were extracted before."""
     key = hashlib.sha256(table.read_bytes() + onnx_file.read_bytes() + protocol.sha256().encode()).hexdigest()
     path = out / f"features-{key[:16]}.npz"
     if path.exists():
-        return AugmentedFeatures.load(path)
+        return CohortFeatures.load(path)
     cohort = read_cohort(table)
-    features = extract_augmented_features(
+    features = extract_features(
         cohort, onnx_file, Preprocessing(), protocol, threads=threads, label="augmented features"
     )
     features.save(path)
@@ -43,7 +41,7 @@ def cohort_images(table: Path, onnx_file: Path, threads: int) -> CohortImages:
 
 
 def evaluate_features(
-    features: AugmentedFeatures,
+    features: CohortFeatures,
     protocol: StudyProtocol,
     out: Path,
     *,
@@ -56,7 +54,7 @@ def evaluate_features(
 
     Parameters
     ----------
-    features : AugmentedFeatures
+    features : CohortFeatures
     protocol : StudyProtocol
     out : Path
         Receives ``results.json``, ``report.html``, ``tables.md``, ``figures/`` and the finished rounds; with images,
@@ -76,7 +74,7 @@ def evaluate_features(
         Of ``results.json``.
     """
     evaluated = nested_leave_one_out(
-        features.by_view(),
+        features.views,
         features.pdff_percent,
         protocol,
         participant_ids=features.participant_ids,
@@ -119,11 +117,11 @@ class _Explained:
 
 
 def _explain(
-    features: AugmentedFeatures, protocol: StudyProtocol, results: Results, images: CohortImages, out: Path
+    features: CohortFeatures, protocol: StudyProtocol, results: Results, images: CohortImages, out: Path
 ) -> _Explained:
     """Map the two cases, check maps of others, and keep both for `redraw`."""
-    cases = explain_cases(features.by_view(), results, protocol, images)
-    checks = check_maps(features.by_view(), features.pdff_percent, protocol, images, randomised_network(images))
+    cases = explain_cases(features.views, results, protocol, images)
+    checks = check_maps(features.views, features.pdff_percent, protocol, images, randomised_network(images))
     save_cases(cases, out / CASES, out / RESULTS)
     (out / MAP_CHECKS).write_text(checks.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return _Explained(cases, checks)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from app.settings import Settings
 from training.bundle import Identity, check_cohorts, check_replaceable
 from training.cohort import read_cohort
 from training.features import CohortFeatures, extract_features
+from training.solvers import Design
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +60,11 @@ class TestSkew:
         settings = Settings(bundle=bundle_folder, database_url=f"sqlite:///{tmp_path}/test.db", intra_op_threads=2)
         with Database(settings.database_url) as database:
             service = build_runtime(settings, database, Metrics(), DEFAULT_VIEW_RULES).require_service()
-            for participant, gaps in zip(participants, features.X, strict=True):
-                parts = [Part(view, path.read_bytes(), view) for view, path in participant.paths.items()]
+            for i, participant in enumerate(participants):
+                parts = [Part(view, path.read_bytes(), view) for view, (path,) in participant.paths.items()]
                 answer, _ = service.analyse(parts)
-                for view, gap in zip(answer.estimate.views, gaps, strict=True):
+                for view in answer.estimate.views:
+                    gap = features.views[view.view].plain[i]
                     trained = predict(bundle.model.heads[view.view][Target.PDFF], gap)
                     assert view.pdff_percent == pytest.approx(trained, rel=1e-9)
 
@@ -162,11 +165,19 @@ class TestWriting:
         cohort("ab").save(tmp_path / "features.npz")
         found = CohortFeatures.load(tmp_path / "features.npz")
         assert (found.participant_ids, found.backbone_sha256) == (("a", "b"), "0" * 64)
-        np.testing.assert_array_equal(found.X, cohort("ab").X)
+        for view in View:
+            np.testing.assert_array_equal(found.views[view].X, cohort("ab").views[view].X)
+            assert found.views[view].owner is None
+
+    def test_features_of_one_view_make_no_bundle(self) -> None:
+        one = replace(cohort("ab"), views={View.LIVER_KIDNEY: cohort("ab").views[View.LIVER_KIDNEY]})
+        with pytest.raises(ValueError, match="no hepatic_veins, right_portal_vein"):
+            check_cohorts(one, cohort("cd"), "0" * 64)
 
 
 def cohort(names: str) -> CohortFeatures:
-    return CohortFeatures(tuple(names), np.full((len(names), 4, 2048), 1 / 3), np.arange(len(names)) / 7, "0" * 64)
+    views = {view: Design(np.full((len(names), 1, 2048), 1 / 3)) for view in View}
+    return CohortFeatures(tuple(names), np.arange(len(names)) / 7, views, "0" * 64)
 
 
 class TestGolden:

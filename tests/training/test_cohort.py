@@ -9,14 +9,16 @@ HEADER = "participant_id,view,path,pdff_percent\n"
 
 
 def write(folder: Path, rows: list[str]) -> Path:
-    (folder / "image.dcm").write_bytes(b"x")
+    """A table; of each image that it names there is a file, but for none.dcm."""
+    for path in {row.split(",")[2] for row in rows} - {"none.dcm"}:
+        (folder / path).write_bytes(b"x")
     table = folder / "cohort.csv"
     table.write_text(HEADER + "\n".join(rows) + "\n")
     return table
 
 
 def four(name: str, pdff: str = "7.5") -> list[str]:
-    return [f"{name},{view},image.dcm,{pdff}" for view in View]
+    return [f"{name},{view},{name}-{view}.dcm,{pdff}" for view in View]
 
 
 def test_participants_come_in_the_order_of_their_rows(tmp_path: Path) -> None:
@@ -45,8 +47,32 @@ def test_a_missing_view_and_two_truths_are_refused(tmp_path: Path) -> None:
     rows = [*four("a")[:3], *four("b")[:3], four("b", "9")[3]]
     with pytest.raises(ValueError, match="not usable") as caught:
         read_cohort(write(tmp_path, rows))
-    assert "a: needs each of the four views once" in str(caught.value)
+    assert "a: has no liver_kidney, as others have" in str(caught.value)
     assert "b: pdff_percent differs" in str(caught.value)
+
+
+def test_one_view_is_enough(tmp_path: Path) -> None:
+    rows = [four("a")[3], four("b")[3]]
+    assert [list(each.paths) for each in read_cohort(write(tmp_path, rows))] == [[View.LIVER_KIDNEY]] * 2
+
+
+def test_several_images_of_a_view_stay_in_the_order_of_their_rows(tmp_path: Path) -> None:
+    rows = [*four("a"), "a,liver_kidney,second.png,7.5", *four("b")]
+    one, two = read_cohort(write(tmp_path, rows))
+    assert [path.name for path in one.paths[View.LIVER_KIDNEY]] == ["a-liver_kidney.dcm", "second.png"]
+    assert len(two.paths[View.LIVER_KIDNEY]) == 1
+
+
+def test_an_image_belongs_to_one_row(tmp_path: Path) -> None:
+    """Two participants of one image would sit on both sides of a split."""
+    rows = [*four("a"), *four("b")[:3], "b,liver_kidney,a-liver_kidney.dcm,7.5"]
+    with pytest.raises(ValueError, match="line 9: path is that of line 5"):
+        read_cohort(write(tmp_path, rows))
+
+
+def test_an_empty_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="it has no row"):
+        read_cohort(write(tmp_path, []))
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Nested leave-one-out: no leak, whole participants, resumption, parity."""
 
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +21,28 @@ from training.evaluation import NestedLeaveOneOut, nested_leave_one_out
 from training.heads import balanced_weights, inverse_frequency_weights, pdff_strata, stratified_folds
 from training.predictions import AVERAGED, COMPOSITE
 from training.protocol import StudyProtocol
-from training.solvers import SingleClassError
+from training.solvers import Design, SingleClassError
 
 N, R, P = 16, 2, 20
 QUICK = StudyProtocol(n_penalties=3, penalty_ratio=15.0, n_rows=R, rounds_per_batch=6)
+ONE_BY_ONE = replace(QUICK, rounds_per_batch=1)
 ONE = (View.HEPATIC_VEINS,)
 TWO = (View.HEPATIC_VEINS, View.LIVER_KIDNEY)
+
+
+KILLED_RUN = """
+import sys
+from pathlib import Path
+import numpy as np
+from app.core.values import View
+from tests.training.test_evaluation import ONE_BY_ONE
+from training.evaluation import nested_leave_one_out
+from training.solvers import Design
+
+with np.load(sys.argv[1]) as file:
+    views, pdff = {View.HEPATIC_VEINS: Design(file["X"])}, file["pdff"]
+nested_leave_one_out(views, pdff, ONE_BY_ONE, checkpoint=Path(sys.argv[2]))
+"""
 
 
 def cohort(views: tuple[View, ...] = ONE, seed: int = 0) -> tuple[dict[View, Floats], Floats]:
@@ -36,9 +56,14 @@ def cohort(views: tuple[View, ...] = ONE, seed: int = 0) -> tuple[dict[View, Flo
     return features, pdff
 
 
+def evaluate(features: Mapping[View, Floats], *arguments: Any, **options: Any) -> NestedLeaveOneOut:
+    """Evaluate participants of one image each."""
+    return nested_leave_one_out({view: Design(X) for view, X in features.items()}, *arguments, **options)
+
+
 @lru_cache
 def baseline() -> NestedLeaveOneOut:
-    return nested_leave_one_out(*cohort(), QUICK)
+    return evaluate(*cohort(), QUICK)
 
 
 def outputs(result: NestedLeaveOneOut, view: View = View.HEPATIC_VEINS) -> Floats:
@@ -52,7 +77,7 @@ class TestNoLeak:
         features, pdff = cohort()
         changed = pdff.copy()
         changed[5] = label
-        before, after = outputs(baseline()), outputs(nested_leave_one_out(features, changed, QUICK))
+        before, after = outputs(baseline()), outputs(evaluate(features, changed, QUICK))
         np.testing.assert_array_equal(before[5], after[5])
         assert (before != after).any(axis=1).sum() > N / 2
 
@@ -60,7 +85,7 @@ class TestNoLeak:
         features, pdff = cohort()
         X = features[View.HEPATIC_VEINS].copy()
         X[5, 1:] *= 1.5
-        before, after = outputs(baseline()), outputs(nested_leave_one_out({ONE[0]: X}, pdff, QUICK))
+        before, after = outputs(baseline()), outputs(evaluate({ONE[0]: X}, pdff, QUICK))
         np.testing.assert_allclose(before[5], after[5], rtol=1e-7)  # the cohort's centre moves the last digits
 
     def test_copies_of_rows_change_nothing(self) -> None:
@@ -68,9 +93,24 @@ class TestNoLeak:
         features, pdff = cohort()
         single = {view: X[:, :1] for view, X in features.items()}
         copies = {view: np.repeat(X[:, :1], 4, axis=1) for view, X in features.items()}
-        one, four = (nested_leave_one_out(each, pdff, QUICK) for each in (single, copies))
+        one, four = (evaluate(each, pdff, QUICK) for each in (single, copies))
         np.testing.assert_array_equal(one.rounds[ONE[0]].chosen, four.rounds[ONE[0]].chosen)
         np.testing.assert_allclose(outputs(one), outputs(four), atol=2e-3)
+
+    @pytest.mark.parametrize("label", [0.5, 44.0])
+    def test_nor_where_participants_have_several_images(self, label: float) -> None:
+        """One to three images each: if one of theirs trained, the label would reach the prediction."""
+        features, pdff = cohort()
+        counts = 1 + np.arange(N) % 3
+        owner = np.repeat(np.arange(N), counts)
+        noise = np.exp(0.05 * np.random.default_rng(1).normal(size=(len(owner), R, P)))
+        views = {ONE[0]: Design(features[ONE[0]][owner] * noise, owner)}
+        changed = pdff.copy()
+        changed[5] = label
+        before, after = (outputs(nested_leave_one_out(views, each, QUICK)) for each in (pdff, changed))
+        assert counts[5] == 3
+        np.testing.assert_array_equal(before[5], after[5])
+        assert (before != after).any(axis=1).sum() > N / 2
 
     def test_rows_of_a_participant_never_cross_a_split(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each training set seen by the solver is whole participants, without the held-out one and without its fold."""
@@ -112,7 +152,7 @@ class TestResult:
     def test_predictions_follow_the_truth_and_are_certified(self) -> None:
         """The averaged model averages probabilities, not log-odds."""
         features, pdff = cohort(TWO)
-        result = nested_leave_one_out(features, pdff, QUICK, participant_ids=[f"P{i}" for i in range(N)])
+        result = evaluate(features, pdff, QUICK, participant_ids=[f"P{i}" for i in range(N)])
         assert list(result.predictions.models) == [*TWO, AVERAGED, COMPOSITE]
         assert result.predictions.participant_ids[3] == "P3"
         assert np.corrcoef(result.predictions.models[AVERAGED].pdff_percent, pdff)[0, 1] > 0.7
@@ -129,7 +169,7 @@ class TestResult:
         features, pdff = cohort()
         least = baseline().rounds[ONE[0]].chosen
         protocol = replace(QUICK, selection="one_standard_error")
-        sparse = nested_leave_one_out(features, pdff, protocol).rounds[ONE[0]].chosen
+        sparse = evaluate(features, pdff, protocol).rounds[ONE[0]].chosen
         assert (sparse <= least).all()
         assert (sparse < least).any()
 
@@ -138,18 +178,18 @@ class TestRefusals:
     def test_a_training_set_of_one_class(self) -> None:
         features, pdff = cohort()
         with pytest.raises(SingleClassError, match="round of participant 0, ge5: all participants"):
-            nested_leave_one_out(features, np.maximum(pdff, 6.0), QUICK)
+            evaluate(features, np.maximum(pdff, 6.0), QUICK)
 
     def test_features_of_other_participants(self) -> None:
         features, pdff = cohort()
-        with pytest.raises(ValueError, match="hepatic_veins: shape"):
-            nested_leave_one_out(features, pdff[1:], QUICK)
+        with pytest.raises(ValueError, match="hepatic_veins: features of 16 participants, but 15 labels"):
+            evaluate(features, pdff[1:], QUICK)
 
     def test_features_that_are_not_finite(self) -> None:
         features, pdff = cohort()
         features[View.HEPATIC_VEINS][3, 1, 2] = np.nan
         with pytest.raises(ValueError, match="not a finite number"):
-            nested_leave_one_out(features, pdff, QUICK)
+            evaluate(features, pdff, QUICK)
 
 
 class TestCheckpoint:
@@ -166,36 +206,52 @@ class TestCheckpoint:
 
         monkeypatch.setattr(evaluation, "_run", dies)
         with pytest.raises(KeyboardInterrupt):
-            nested_leave_one_out(features, pdff, QUICK, checkpoint=tmp_path)
+            evaluate(features, pdff, QUICK, checkpoint=tmp_path)
         kept = len(list(tmp_path.rglob("*.npz")))
         assert 1 <= kept < 3
-        resumed = nested_leave_one_out(features, pdff, QUICK, checkpoint=tmp_path)
+        resumed = evaluate(features, pdff, QUICK, checkpoint=tmp_path)
         assert len(calls) == 3 + 3 - kept
         np.testing.assert_array_equal(outputs(resumed), whole)
 
+    def test_a_run_that_was_killed_at_once_goes_on_too(self, tmp_path: Path) -> None:
+        """SIGKILL, which no program can handle, as soon as the first batch is on disk."""
+        features, pdff = cohort()
+        np.savez(tmp_path / "cohort.npz", X=features[ONE[0]], pdff=pdff)
+        rounds = tmp_path / "rounds"
+        with subprocess.Popen([sys.executable, "-c", KILLED_RUN, str(tmp_path / "cohort.npz"), str(rounds)]) as process:
+            deadline = time.monotonic() + 60
+            while not list(rounds.rglob("*.npz")) and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.005)
+            process.kill()
+        kept = len(list(rounds.rglob("*.npz")))
+        assert 1 <= kept < N
+        resumed = evaluate(features, pdff, ONE_BY_ONE, checkpoint=rounds)
+        assert len(list(rounds.rglob("*.npz"))) == N
+        np.testing.assert_array_equal(outputs(resumed), outputs(evaluate(features, pdff, ONE_BY_ONE)))
+
     def test_another_question_does_not_read_it(self, tmp_path: Path) -> None:
         features, pdff = cohort()
-        nested_leave_one_out(features, pdff, QUICK, checkpoint=tmp_path)
-        other = nested_leave_one_out(features, pdff, replace(QUICK, seed=5), checkpoint=tmp_path)
+        evaluate(features, pdff, QUICK, checkpoint=tmp_path)
+        other = evaluate(features, pdff, replace(QUICK, seed=5), checkpoint=tmp_path)
         assert (outputs(other) != outputs(baseline())).any()
         assert len(list(tmp_path.iterdir())) == 2
 
     def test_nothing_half_written_is_left(self, tmp_path: Path) -> None:
         features, pdff = cohort()
-        nested_leave_one_out(features, pdff, QUICK, checkpoint=tmp_path)
+        evaluate(features, pdff, QUICK, checkpoint=tmp_path)
         assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".npz"}
 
 
 class TestParallel:
     def test_two_processes_give_the_same_bits(self) -> None:
         features, pdff = cohort()
-        two = outputs(nested_leave_one_out(features, pdff, QUICK, jobs=2))
+        two = outputs(evaluate(features, pdff, QUICK, jobs=2))
         np.testing.assert_array_equal(two, outputs(baseline()))
 
     def test_a_dask_cluster_gives_the_same_bits(self, dask_client: object) -> None:
         features, pdff = cohort()
         with parallel_config(backend="dask"):
-            remote = outputs(nested_leave_one_out(features, pdff, QUICK, jobs=None))
+            remote = outputs(evaluate(features, pdff, QUICK, jobs=None))
         np.testing.assert_array_equal(remote, outputs(baseline()))
 
 

@@ -13,11 +13,12 @@ from app.core.values import Features, Floats, Preprocessing, Target, View
 from training.cohort import Participant, read_cohort
 from training.evaluation import nested_leave_one_out
 from training.explanations import CASES, CohortImages, Network, explain_cases, fit_without, load_cases, save_cases
-from training.features import AugmentedFeatures
+from training.features import CohortFeatures
 from training.figures import CamCase
 from training.map_checks import MAP_CHECKS, check_maps, random_resnet50, randomised_network
 from training.protocol import StudyProtocol
 from training.results import BootstrapPlan, Results, build_results, choose_cases, write_results
+from training.solvers import Design
 from training.study import evaluate_features, redraw
 
 PROTOCOL = StudyProtocol(n_rows=1, n_penalties=5)
@@ -51,7 +52,7 @@ def gap_features(images: CohortImages, views: tuple[View, ...]) -> Floats:
 class Study:
     """One view of a small cohort through a real backbone, evaluated."""
 
-    features: dict[View, Floats]
+    features: dict[View, Design]
     pdff_percent: Floats
     results: Results
     images: CohortImages
@@ -61,7 +62,7 @@ class Study:
 def study(cohort: list[Participant], bundle_work: Path) -> Study:
     network = Network(OnnxBackbone(bundle_work / "backbone.onnx", 2), Preprocessing())
     images = CohortImages(cohort, network, partial(random_resnet50, threads=2))
-    features = {VIEW: gap_features(images, (VIEW,))[:, 0]}
+    features = {VIEW: Design(gap_features(images, (VIEW,))[:, 0])}
     pdff, ids = pdff_of(cohort), ids_of(cohort)
     evaluated = nested_leave_one_out(features, pdff, PROTOCOL, participant_ids=ids)
     document = dataclasses.asdict(PROTOCOL)
@@ -164,7 +165,9 @@ def evaluated(cohort: list[Participant], tmp_path_factory: pytest.TempPathFactor
     """What `evaluate` leaves of four views."""
     out = tmp_path_factory.mktemp("evaluated")
     images = CohortImages(cohort, Network(TwelveMaps(), Preprocessing()), lambda _: TwelveMaps(seed=1))
-    features = AugmentedFeatures(ids_of(cohort), gap_features(images, tuple(View)), pdff_of(cohort))
+    X = gap_features(images, tuple(View))
+    views = {view: Design(X[:, k]) for k, view in enumerate(View)}
+    features = CohortFeatures(ids_of(cohort), pdff_of(cohort), views, "")
     evaluate_features(features, PROTOCOL, out, description="simulated", synthetic=True, jobs=1, images=images)
     return out
 

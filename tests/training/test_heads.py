@@ -15,6 +15,7 @@ from training.heads import (
 from training.phantom import draw_pdff_percent
 from training.predictions import Predictions, average
 from training.protocol import StudyProtocol
+from training.solvers import Design
 from training.statistics import figures, nearest_operating_point
 
 N, P = 60, 40
@@ -33,7 +34,7 @@ class TestOptimality:
     def test_the_lasso_head_meets_the_conditions(self) -> None:
         """|Z'(w r)| / sum(w) <= alpha, with equality and matching sign on the support."""
         X, y = cohort()
-        fitted = fit_head(X, y, Target.PDFF, seed=0)
+        fitted = fit_head(Design(X[:, None]), y, Target.PDFF, seed=0)
         scaler, weights = StandardScaler().fit(X), inverse_frequency_weights(y)
         Z = scaler.transform(X)
         gradient = Z.T @ (weights * (y - X @ fitted.head.weights - fitted.head.intercept)) / weights.sum()
@@ -45,7 +46,7 @@ class TestOptimality:
 
     def test_a_rescaled_feature_gives_the_same_answer(self) -> None:
         X, pdff = cohort()
-        plain, rescaled = (fit_head(each, pdff, Target.GE10, seed=0) for each in (X, X * 7 + 3))
+        plain, rescaled = (fit_head(Design(each[:, None]), pdff, Target.GE10, seed=0) for each in (X, X * 7 + 3))
         np.testing.assert_allclose(plain.out_of_fold, rescaled.out_of_fold, atol=1e-3)
 
 
@@ -53,7 +54,7 @@ class TestFitHead:
     @pytest.mark.parametrize("target", list(Target))
     def test_learns_and_does_not_leak(self, target: Target) -> None:
         X, pdff = cohort(n=100)
-        fitted = fit_head(X, pdff, target, seed=0)
+        fitted = fit_head(Design(X[:, None]), pdff, target, seed=0)
         assert fitted.step in StudyProtocol().penalty_steps()
         assert np.corrcoef(fitted.out_of_fold, pdff)[0, 1] > 0.6
         in_sample = X @ fitted.head.weights + fitted.head.intercept
@@ -62,12 +63,12 @@ class TestFitHead:
     def test_pure_noise_predicts_nothing_out_of_fold(self) -> None:
         _, pdff = cohort(n=100)
         X = np.random.default_rng(2).normal(size=(100, 200))
-        fitted = fit_head(X, pdff, Target.PDFF, seed=0)
+        fitted = fit_head(Design(X[:, None]), pdff, Target.PDFF, seed=0)
         assert abs(np.corrcoef(fitted.out_of_fold, pdff)[0, 1]) < 0.35
 
     def test_a_seed_gives_the_same_head(self) -> None:
         X, pdff = cohort()
-        first, second = (fit_head(X, pdff, Target.GE10, seed=3).head for _ in range(2))
+        first, second = (fit_head(Design(X[:, None]), pdff, Target.GE10, seed=3).head for _ in range(2))
         np.testing.assert_array_equal(first.weights, second.weights)
 
 
@@ -87,7 +88,8 @@ def test_json_keeps_heads_to_the_last_bit() -> None:
     import json
 
     rng = np.random.default_rng(1)
-    features = CohortFeatures(tuple(map(str, range(N))), rng.normal(size=(N, 4, 2048)), draw_pdff_percent(N, 1), "")
+    views = {view: Design(rng.normal(size=(N, 1, 2048))) for view in View}
+    features = CohortFeatures(tuple(map(str, range(N))), draw_pdff_percent(N, 1), views, "")
     heads = plain_heads(fit_heads(features, 0))
     document = json.loads(json.dumps(heads_document(heads)))
     for view in View:

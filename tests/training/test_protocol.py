@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.core.values import GreyImage, Preprocessing, Target, View
+from app.core.values import GreyImage, Preprocessing, View
 from training.augmentation import Augmentation, augment, draw_augmentations
 from training.cohort import read_cohort
-from training.features import AugmentedFeatures, extract_augmented_features, extract_features
+from training.features import CohortFeatures, extract_features
 from training.phantom import write_cohort
 from training.protocol import StudyProtocol
 
 OTHER: dict[str, object] = {
     "seed": 1,
-    "cutoffs_percent": (5.5, 10.0),
     "n_folds": 5,
     "strata_percent": (5.0,),
     "n_penalties": 9,
@@ -57,12 +56,6 @@ def test_penalties_fall_evenly_in_logarithm_from_under_the_strongest() -> None:
     np.testing.assert_allclose(steps[1:] / steps[:-1], steps[0])
 
 
-def test_cutoffs_belong_to_classifiers() -> None:
-    assert StudyProtocol().cutoff_percent(Target.GE10) == 10
-    with pytest.raises(KeyError):
-        StudyProtocol().cutoff_percent(Target.PDFF)
-
-
 class TestAugmentation:
     @pytest.fixture
     def tissue(self) -> GreyImage:
@@ -100,9 +93,12 @@ def test_row_zero_of_augmented_features_is_what_the_service_computes(bundle_fold
     people, onnx_file = read_cohort(tmp_path / "cohort.csv"), bundle_folder / "backbone.onnx"
     plain = extract_features(people, onnx_file, Preprocessing(), threads=2, label="plain")
     protocol = StudyProtocol(n_rows=3)
-    rows = extract_augmented_features(people, onnx_file, Preprocessing(), protocol, threads=2, label="rows")
-    assert rows.by_view()[View.LIVER_KIDNEY].shape == (1, 3, 2048)
-    np.testing.assert_allclose(rows.X[:, :, 0], plain.X, rtol=1e-3, atol=1e-5)
-    assert (rows.X[:, :, 1] != rows.X[:, :, 0]).any()
+    rows = extract_features(people, onnx_file, Preprocessing(), protocol, threads=2, label="rows")
     rows.save(tmp_path / "rows.npz")
-    np.testing.assert_array_equal(AugmentedFeatures.load(tmp_path / "rows.npz").X, rows.X)
+    kept = CohortFeatures.load(tmp_path / "rows.npz")
+    for view in View:
+        X = rows.views[view].X
+        assert X.shape == (1, 3, 2048)
+        np.testing.assert_allclose(X[:, :1], plain.views[view].X, rtol=1e-3, atol=1e-5)
+        assert (X[:, 1] != X[:, 0]).any()
+        np.testing.assert_array_equal(kept.views[view].X, X)

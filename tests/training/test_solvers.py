@@ -5,7 +5,18 @@ import pytest
 from sklearn.linear_model import Lasso, LogisticRegression
 
 from app.core.values import Floats
-from training.solvers import LOGISTIC, SQUARED, Design, Fits, Loss, Problem, SingleClassError, solve, strongest_penalty
+from training.solvers import (
+    LOGISTIC,
+    SQUARED,
+    Design,
+    Fits,
+    Loss,
+    Problem,
+    SingleClassError,
+    side_by_side,
+    solve,
+    strongest_penalty,
+)
 from training.solvers import paths as solver_paths
 
 N, R, P = 50, 3, 120
@@ -178,3 +189,45 @@ class TestDesign:
     def test_a_participants_rows_stay_together(self) -> None:
         design, _ = cohort()
         np.testing.assert_array_equal(design.rows_of(np.array([4, 1])), [12, 13, 14, 3, 4, 5])
+
+
+class TestSeveralImages:
+    """Participants 0, 1, 2 have one, three and two images."""
+
+    OWNER = np.array([0, 1, 1, 1, 2, 2])
+    DESIGN = Design(np.random.default_rng(0).normal(size=(6, 2, 3)), OWNER)
+
+    def test_a_participants_rows_stay_together(self) -> None:
+        assert self.DESIGN.rows_of(np.array([0, 2])).tolist() == [0, 1, 8, 9, 10, 11]
+        assert self.DESIGN.n_rows_of(np.array([1, 0])).tolist() == [6, 2]
+
+    def test_the_scaler_is_that_of_the_rows(self) -> None:
+        scaler = self.DESIGN.scaler(np.array([0, 1]))
+        rows = self.DESIGN.X[:4].reshape(-1, 3)
+        np.testing.assert_allclose(scaler.mean + self.DESIGN.centre, rows.mean(axis=0))
+        np.testing.assert_allclose(scaler.scale, rows.std(axis=0))
+
+    def test_images_as_they_are_are_averaged(self) -> None:
+        np.testing.assert_allclose(self.DESIGN.plain[1], self.DESIGN.X[1:4, 0].mean(axis=0))
+
+    def test_copies_of_an_image_change_nothing(self) -> None:
+        """Each participant keeps their weight, however many images they have."""
+        rng = np.random.default_rng(3)
+        X, y = rng.normal(size=(12, 2, 8)), rng.normal(size=12)
+        owner = np.repeat(np.arange(12), 2)
+        (one,), _ = solve(Design(X), [problem(y, SQUARED)])
+        (two,), _ = solve(Design(np.repeat(X, 2, axis=0), owner), [problem(y, SQUARED)])
+        np.testing.assert_allclose(
+            two.predict(Design(X), np.arange(12)), one.predict(Design(X), np.arange(12)), atol=1e-3
+        )
+
+    @pytest.mark.parametrize("owner", [[0, 0, 2, 2, 3, 3], [1, 1, 2, 2, 3, 3], [0, 1, 0, 1, 2, 2], [0, 1, 2]])
+    def test_an_owner_that_skips_or_goes_back_is_refused(self, owner: list[int]) -> None:
+        with pytest.raises(ValueError, match="owner must name"):
+            Design(self.DESIGN.X, np.array(owner))
+
+    def test_views_of_unequal_counts_are_not_joined(self) -> None:
+        other = Design(self.DESIGN.X, np.array([0, 0, 1, 1, 2, 2]))
+        with pytest.raises(ValueError, match="as many images of one view"):
+            side_by_side([self.DESIGN, other])
+        assert side_by_side([self.DESIGN, self.DESIGN]).X.shape == (6, 2, 6)

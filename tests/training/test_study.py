@@ -4,22 +4,25 @@ from pathlib import Path
 
 import numpy as np
 
-from training.features import AugmentedFeatures
+from app.core.values import View
+from training.features import CohortFeatures
 from training.phantom import draw_pdff_percent
 from training.protocol import StudyProtocol
 from training.report import write_report
 from training.results import read_results
+from training.solvers import Design
 from training.study import evaluate_features
 
 
-def some_features(n: int = 24, n_rows: int = 1, p: int = 12) -> AugmentedFeatures:
+def some_features(n: int = 24, n_rows: int = 1, p: int = 12) -> CohortFeatures:
     """Features of which two carry PDFF in every view."""
     rng = np.random.default_rng(4)
     pdff = draw_pdff_percent(n, 4)
     X = rng.normal(size=(n, 4, n_rows, p))
     X[..., 0] += pdff[:, None, None] / 6
     X[..., 1] -= pdff[:, None, None] / 9
-    return AugmentedFeatures(tuple(f"P{i}" for i in range(n)), X, pdff)
+    views = {view: Design(X[:, k]) for k, view in enumerate(View)}
+    return CohortFeatures(tuple(f"P{i}" for i in range(n)), pdff, views, "")
 
 
 def test_features_become_results_and_a_report(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 bundle of paths over all columns with a duality gap for each fit, `designs` holds the features of a cohort.
 """
 
-from training.solvers.designs import Design, Scaler
+from training.solvers.designs import Design, Scaler, check_side_by_side, side_by_side
 from training.solvers.losses import LOGISTIC, SQUARED, Loss, SingleClassError
 from training.solvers.newton import NotConvergedError
 from training.solvers.paths import Fits, Problem, solve, strongest_penalty
@@ -19,6 +19,8 @@ __all__ = [
     "Problem",
     "Scaler",
     "SingleClassError",
+    "check_side_by_side",
+    "side_by_side",
     "solve",
     "strongest_penalty",
 ]

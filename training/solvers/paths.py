@@ -32,7 +32,7 @@ class Problem:
     participants : ndarray of int, shape (m,)
         Whom to train on.
     y, weights : ndarray of float64, shape (m,)
-        Target and weight of each participant, shared by all their rows.
+        Target and weight of each participant; all their rows share them.
     loss : Loss
     steps : ndarray of float64, shape (L,)
         Each penalty is the strongest one divided by a step; rising.
@@ -89,8 +89,11 @@ class Fits:
         return weights, self.intercepts - weights @ (self.scaler.mean + design.centre)
 
     def predict(self, design: Design, participants: Indices) -> Floats:
-        """Return outputs for unaugmented images, shape (L, len(participants)): percent PDFF, or log-odds."""
-        x = design.X[participants, 0][:, self.candidates] - design.centre[self.candidates]
+        """Return outputs for unaugmented images, shape (L, len(participants)): percent PDFF, or log-odds.
+
+        Where a participant has several images it is the mean of theirs.
+        """
+        x = design.plain[participants][:, self.candidates] - design.centre[self.candidates]
         z = (x - self.scaler.mean[self.candidates]) / self.scaler.scale[self.candidates]
         return np.asarray(np.stack([point.beta for point in self.points]) @ z.T + self.intercepts[:, None])
 
@@ -194,8 +197,9 @@ def _resume(works: Sequence[_Work], chosen: Indices, starts: Sequence[Fits | Non
 
 
 def _rows(design: Design, problem: Problem) -> _Rows:
-    weights = np.repeat(problem.weights, design.n_rows)
-    return _Rows(design.rows_of(problem.participants), np.repeat(problem.y, design.n_rows), weights / weights.sum())
+    counts = design.n_rows_of(problem.participants)
+    weights = np.repeat(problem.weights / counts, counts)
+    return _Rows(design.rows_of(problem.participants), np.repeat(problem.y, counts), weights / weights.sum())
 
 
 def _null_correlations(

@@ -4,8 +4,8 @@ import numpy as np
 
 from app.adapters.manifest import ModelFigures
 from app.core.values import Floats, Target
-from training.heads import CUTOFF_PERCENT
 from training.predictions import Predictions
+from training.protocol import CUTOFF_PERCENT
 from training.statistics.correlations import pearson, spearman
 from training.statistics.roc import Bools, roc_curve
 
