@@ -112,8 +112,8 @@ def evaluate(
     """Repeat the protocol of Byra et al. 2021 on a cohort: every participant held out once."""
     protocol = StudyProtocol(n_rows=rows)
     threads = Settings().intra_op_threads
-    rows_of_all = cached_features(cohort, onnx_file, protocol, out, threads)
-    images = cohort_images(cohort, onnx_file, threads)
+    rows_of_all = cached_features(cohort, onnx_file, protocol, out, threads=threads, label="augmented features")
+    images = cohort_images(read_cohort(cohort), onnx_file, threads)
     typer.echo(
         evaluate_features(
             rows_of_all, protocol, out, description=description, synthetic=synthetic, jobs=jobs, images=images

@@ -18,12 +18,15 @@ from app.adapters.bundle_store import load_bundle
 from app.core.errors import BundleError
 from app.core.values import Preprocessing, View
 from app.settings import Settings
-from training.bundle import Identity, write_bundle
+from training.bundle import BACKBONE, Identity, write_bundle
 from training.cohort import Participant, read_cohort
-from training.features import extract_features, participant_tensors
+from training.features import PLAIN, CohortFeatures, participant_tensors
 from training.phantom import write_cohort, write_study
+from training.predictions import AVERAGED
 from training.progress import progress
 from training.resnet50 import build_resnet50
+from training.results import Results, read_results
+from training.study import cached_features, cohort_images, evaluate_features
 from training.weights import Weights, pretrained_weights, seeded_weights
 
 INTENDED_USE = (
@@ -50,9 +53,11 @@ class DemoPlan:
         ``"pretrained"`` on phantoms of other seeds, or ``"seeded"``: random weights, for comparison.
     study_pdff_percent : float
         True PDFF of the study that is sent to the service.
+    n_evaluated : int
+        Participants of the paper's protocol in small: the first that the heads are fitted on, held out one by one.
     """
 
-    n_training: int = 96
+    n_training: int = 135
     n_held_out: int = 100
     n_calibration: int = 4
     training_seed: int = 1
@@ -62,26 +67,45 @@ class DemoPlan:
     folds_seed: int = 0
     backbone: Literal["pretrained", "seeded"] = "pretrained"
     study_pdff_percent: float = 19.0
+    n_evaluated: int = 40
 
 
 def run_demo(out: Path, work: Path, plan: DemoPlan | None = None) -> None:
-    """Build the demonstration bundle if it is not there, and show one study through the running service.
+    """Build the demonstration bundle if it is not there, evaluate it, and show one study through the running service.
 
     Parameters
     ----------
     out : Path
-        Receives the DICOM files, the pictures, the report and ``analysis.json``.
+        Receives the DICOM files, the pictures, the report, ``analysis.json``, and the evaluation in ``study/``.
     work : Path
         Receives cohorts and features, which a killed run finds again.
     plan : DemoPlan, optional
     """
     plan = plan or DemoPlan()
     bundle = ensure_demo_bundle(DEMO_BUNDLE, work, plan)
+    results = evaluate_demo(bundle, work, out / "study", plan)
     paths = write_study(out / "dicom", 1, plan.study_seed, plan.study_pdff_percent)
     with running_service(bundle, f"sqlite:///{work / 'demo.db'}", out / "service.log") as service:
         analysis = send(service.client, paths)
         collect(service.client, analysis, out)
-    print(summary(analysis, plan.study_pdff_percent, out))
+    print(summary(analysis, plan.study_pdff_percent, results, out))
+
+
+def evaluate_demo(bundle: Path, work: Path, out: Path, plan: DemoPlan) -> Results:
+    """Go through the paper's protocol in small, without augmented rows: tables, figures and report in `out`."""
+    table = write_cohort(work / "training", plan.n_training, plan.training_seed)
+    features = _features(table, bundle / BACKBONE).first(plan.n_evaluated)
+    images = cohort_images(read_cohort(table)[: plan.n_evaluated], bundle / BACKBONE, Settings().intra_op_threads)
+    path = evaluate_features(
+        features,
+        PLAIN,
+        out,
+        description=f"The first {plan.n_evaluated} of the participants that the demonstration's heads are fitted on",
+        synthetic=True,
+        jobs=-1,
+        images=images,
+    )
+    return read_results(path)
 
 
 def ensure_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
@@ -95,23 +119,28 @@ def ensure_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
 
 def build_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
     """Simulate two cohorts, take a backbone, fit the heads and write the bundle."""
-    training = read_cohort(write_cohort(work / "training", plan.n_training, plan.training_seed))
-    held_out = read_cohort(write_cohort(work / "held-out", plan.n_held_out, plan.held_out_seed))
-    weights = demo_weights(plan, training)
+    training = write_cohort(work / "training", plan.n_training, plan.training_seed)
+    held_out = write_cohort(work / "held-out", plan.n_held_out, plan.held_out_seed)
+    weights = demo_weights(plan, read_cohort(training))
     graph = build_resnet50(weights.state)
-    path = work / "backbone.onnx"
+    path = work / BACKBONE
     path.write_bytes(graph.SerializeToString())
-    threads = Settings().intra_op_threads
     return write_bundle(
         folder,
         Identity(folder.parent.name, folder.name, synthetic=True, intended_use=INTENDED_USE),
         weights,
         graph,
-        extract_features(training, path, Preprocessing(), threads=threads, label="training features"),
-        extract_features(held_out, path, Preprocessing(), threads=threads, label="held-out features"),
+        _features(training, path),
+        _features(held_out, path),
         cohort=f"Simulated studies (python -m training phantom, seed {plan.training_seed})",
         seed=plan.folds_seed,
     )
+
+
+def _features(table: Path, backbone: Path) -> CohortFeatures:
+    """Run a cohort through the backbone, unless that was done; they lie beside the table."""
+    label = f"{table.parent.name} features"
+    return cached_features(table, backbone, PLAIN, table.parent, threads=Settings().intra_op_threads, label=label)
 
 
 def demo_weights(plan: DemoPlan, training: list[Participant]) -> Weights:
@@ -195,7 +224,7 @@ def collect(client: httpx2.Client, analysis: dict[str, Any], out: Path) -> None:
         path.write_bytes(client.get(url).raise_for_status().content)
 
 
-def summary(analysis: dict[str, Any], true_pdff_percent: float, out: Path) -> str:
+def summary(analysis: dict[str, Any], true_pdff_percent: float, results: Results, out: Path) -> str:
     """Say what came out, beside the truth that only a phantom has."""
     estimate = analysis["estimate"]
     views = "\n".join(
@@ -218,4 +247,13 @@ P(>=10 %) {estimate["probability_ge10"]:.2f}
     {analysis["notice"]}
 
     pictures, report and answer: {out}/   (open {out}/report.html)
+    the paper's protocol in small, {len(results.participants)} phantoms held out one by one: \
+{_printed_figures(results)}   (open {out}/study/report.html)
 """
+
+
+def _printed_figures(results: Results) -> str:
+    """Say how the averaged multiview model ranks those whom it has not seen."""
+    row = next(row for row in results.tables.table_3 if row.model == AVERAGED)
+    found = results.models[AVERAGED]
+    return f"Spearman {row.scc.value:.2f}, AUC {found.ge5.auc:.2f} (>= 5 %) and {found.ge10.auc:.2f} (>= 10 %)"

@@ -43,6 +43,11 @@ class CohortFeatures:
     views: Mapping[View, Design]
     backbone_sha256: str
 
+    def first(self, n: int) -> "CohortFeatures":
+        """Keep the first participants, for a smaller study."""
+        kept = {view: design.first(n) for view, design in self.views.items()}
+        return CohortFeatures(self.participant_ids[:n], self.pdff_percent[:n], kept, self.backbone_sha256)
+
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file without pickles."""
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,14 @@
 """The paper's whole protocol on one cohort: augmented features -> nested leave-one-out -> results, tables, figures."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 from app.adapters.onnx_backbone import OnnxBackbone
 from app.core.values import Preprocessing
-from training.cohort import read_cohort
+from training.cohort import Participant, read_cohort
 from training.evaluation import NestedLeaveOneOut, nested_leave_one_out
 from training.explanations import CASES, CohortImages, Network, explain_cases, load_cases, save_cases
 from training.features import CohortFeatures, extract_features
@@ -16,28 +17,37 @@ from training.map_checks import MAP_CHECKS, MapChecks, check_maps, printed_check
 from training.protocol import StudyProtocol
 from training.report import write_report
 from training.results import Results, build_results, read_results, write_results
+from training.weights import file_sha256
 
 RESULTS = "results.json"
 
 
-def cached_features(table: Path, onnx_file: Path, protocol: StudyProtocol, out: Path, threads: int) -> CohortFeatures:
-    """Extract a cohort's augmented features, unless the same table, backbone and protocol were extracted before."""
-    key = hashlib.sha256(table.read_bytes() + onnx_file.read_bytes() + protocol.sha256().encode()).hexdigest()
-    path = out / f"features-{key[:16]}.npz"
+def cached_features(
+    table: Path, onnx_file: Path, protocol: StudyProtocol, folder: Path, *, threads: int, label: str
+) -> CohortFeatures:
+    """Extract a cohort's features, unless those of the same images, backbone and protocol are in the folder."""
+    cohort = read_cohort(table)
+    path = folder / f"features-{_key(cohort, table, onnx_file, protocol)[:16]}.npz"
     if path.exists():
         return CohortFeatures.load(path)
-    cohort = read_cohort(table)
-    features = extract_features(
-        cohort, onnx_file, Preprocessing(), protocol, threads=threads, label="augmented features"
-    )
+    features = extract_features(cohort, onnx_file, Preprocessing(), protocol, threads=threads, label=label)
     features.save(path)
     return features
 
 
-def cohort_images(table: Path, onnx_file: Path, threads: int) -> CohortImages:
+def _key(cohort: Sequence[Participant], table: Path, onnx_file: Path, protocol: StudyProtocol) -> str:
+    """Name everything that features depend on, every image's bytes among it."""
+    digest = hashlib.sha256(table.read_bytes() + protocol.sha256().encode())
+    images = [path for participant in cohort for paths in participant.paths.values() for path in paths]
+    for path in (onnx_file, *images):
+        digest.update(file_sha256(path).encode())
+    return digest.hexdigest()
+
+
+def cohort_images(cohort: Sequence[Participant], onnx_file: Path, threads: int) -> CohortImages:
     """Open the images behind a cohort's features: maps are made of them after the evaluation."""
     network = Network(OnnxBackbone(onnx_file, threads), Preprocessing())
-    return CohortImages(read_cohort(table), network, partial(random_resnet50, threads=threads))
+    return CohortImages(cohort, network, partial(random_resnet50, threads=threads))
 
 
 def evaluate_features(

@@ -40,6 +40,11 @@ class Design:
         if self.owner is not None and not _counts_up(self.owner, len(self.X)):
             raise ValueError("owner must name participants 0, 1, 2, … in order, one for each image, and skip none")
 
+    def first(self, n: int) -> "Design":
+        """Keep the images of the first participants."""
+        count = int(self.n_images[:n].sum())
+        return Design(self.X[:count], None if self.owner is None else self.owner[:count])
+
     @cached_property
     def n_images(self) -> Indices:
         """Images of each participant, shape (n_participants,)."""
