@@ -4,14 +4,15 @@
 
 Shape: 135 participants x 4 views x 10 rows, 2,048 features a view, 10 penalties, 4 folds, three targets, five models.
 Features are synthetic: positive, correlated through forty latent causes, of which PDFF is one; augmented rows of a
-participant differ little. One thread a process; CPU seconds, which a busy machine disturbs less than the clock.
+participant differ little; ``--features`` takes real ones. One thread a process; CPU seconds, which a busy machine
+disturbs less than the clock.
 """
 
 import argparse
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,10 @@ from threadpoolctl import threadpool_limits
 
 from app.core.values import Floats, Target, View
 from training.evaluation import nested_leave_one_out
+from training.features import CohortFeatures
 from training.heads import GridSearch, grid_search, pdff_strata, stratified_folds, training_problem
 from training.protocol import StudyProtocol
-from training.solvers import Design, strongest_penalty
+from training.solvers import Design, side_by_side, strongest_penalty
 
 PARTICIPANTS, FEATURES, VIEWS = 135, 2048, 4
 
@@ -43,14 +45,22 @@ class Timing:
     relative_gap: float
 
 
-def cohort(protocol: StudyProtocol) -> tuple[dict[View, Floats], Floats]:
+def read_cohort(path: Path) -> tuple[Mapping[View, Design], Floats]:
+    """Read features of 135 participants, as they were extracted."""
+    features = CohortFeatures.load(path)
+    if len(features.participant_ids) != PARTICIPANTS:
+        raise ValueError(f"{path} holds {len(features.participant_ids)} participants, not {PARTICIPANTS}")
+    return features.views, features.pdff_percent
+
+
+def cohort(protocol: StudyProtocol) -> tuple[Mapping[View, Design], Floats]:
     """Features of shape (135, 10, 2048) for each view, and PDFF as in Figure 1 of Byra et al. 2021, percent."""
     rng = np.random.default_rng(protocol.seed)
     pdff = rng.permutation(
         np.concatenate([rng.uniform(1, 5, 17), rng.uniform(5, 10, 34), 10 + np.minimum(rng.exponential(8, 84), 32)])
     )
     causes = np.column_stack([(pdff - 14) / 8, rng.normal(size=(PARTICIPANTS, 39))])
-    return {view: _view(causes, protocol.n_rows, rng) for view in View}, pdff
+    return {view: Design(_view(causes, protocol.n_rows, rng)) for view in View}, pdff
 
 
 def _view(causes: Floats, n_rows: int, rng: np.random.Generator) -> Floats:
@@ -143,14 +153,14 @@ def main() -> None:
     parser.add_argument("--rival-rounds", type=int, default=1)
     parser.add_argument("--full", action="store_true", help="run the whole protocol too, and time it by the clock")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--features", type=Path, help="of a real cohort, written by `evaluate`, instead of synthetic ones"
+    )
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     protocol = StudyProtocol()
-    features, pdff = cohort(protocol)
-    designs = {
-        "view": Design(features[View.HEPATIC_VEINS]),
-        "composite": Design(np.concatenate(list(features.values()), axis=2)),
-    }
+    features, pdff = read_cohort(options.features) if options.features else cohort(protocol)
+    designs = {"view": next(iter(features.values())), "composite": side_by_side(list(features.values()))}
     with threadpool_limits(1, user_api="blas"):
         timings = [
             measure(name, design, pdff, target, protocol, options.rounds, options.rival_rounds)
@@ -160,8 +170,7 @@ def main() -> None:
     summary = totals(timings, protocol)
     if options.full:
         start = time.perf_counter()
-        views = {view: Design(X) for view, X in features.items()}
-        result = nested_leave_one_out(views, pdff, protocol, jobs=options.jobs)
+        result = nested_leave_one_out(features, pdff, protocol, jobs=options.jobs)
         summary |= {"full_wall_s": time.perf_counter() - start, "full_relative_gap": result.relative_gap}
     report = markdown(timings, summary)
     print(report)
