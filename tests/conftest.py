@@ -18,7 +18,7 @@ from tests.postgres import PostgresServer, find_postgres
 from training.demo import DemoPlan, build_demo_bundle
 from training.phantom import write_study
 
-SMALL_PLAN = DemoPlan(n_training=48, n_held_out=16, n_calibration=2)
+SMALL_PLAN = DemoPlan(n_training=48, n_held_out=16, n_calibration=2, n_rows=1)
 """Enough that each of the four folds sees every stratum; the figures of such a bundle mean nothing."""
 
 

@@ -184,7 +184,7 @@ def write_bundle(
         golden_file=GOLDEN,
         files={},
     )
-    (partial / MODEL_CARD).write_text(render_model_card(manifest, fitted), encoding="utf-8")
+    (partial / MODEL_CARD).write_text(render_model_card(manifest, fitted, _n_rows(training)), encoding="utf-8")
     _seal(partial, manifest)
     load_bundle(partial, intra_op_threads=1)
     _replace(folder, partial)
@@ -212,6 +212,10 @@ def check_cohorts(training: CohortFeatures, held_out: CohortFeatures, backbone_s
         raise ValueError("the features come from another backbone than these weights make: extract them again")
     if missing := [view for view in View if view not in training.views or view not in held_out.views]:
         raise ValueError(f"the service needs heads for all four views: the features have no {', '.join(missing)}")
+
+
+def _n_rows(features: CohortFeatures) -> int:
+    return max(int(design.X.shape[1]) for design in features.views.values())
 
 
 def _replace(folder: Path, partial: Path) -> None:

@@ -24,6 +24,7 @@ from training.features import PLAIN, CohortFeatures, participant_tensors
 from training.phantom import write_cohort, write_study
 from training.predictions import AVERAGED
 from training.progress import progress
+from training.protocol import StudyProtocol
 from training.resnet50 import build_resnet50
 from training.results import Results, read_results
 from training.study import cached_features, cohort_images, evaluate_features
@@ -53,6 +54,9 @@ class DemoPlan:
         ``"pretrained"`` on phantoms of other seeds, or ``"seeded"``: random weights, for comparison.
     study_pdff_percent : float
         True PDFF of the study that is sent to the service.
+    n_rows : int
+        Rows of each training image: itself and one copy, shifted and mirrored. More cost time; without one, heads lean
+        on single cells at the edge, and maps show that.
     n_evaluated : int
         Participants of the paper's protocol in small: the first that the heads are fitted on, held out one by one.
     """
@@ -67,7 +71,13 @@ class DemoPlan:
     folds_seed: int = 0
     backbone: Literal["pretrained", "seeded"] = "pretrained"
     study_pdff_percent: float = 19.0
+    n_rows: int = 2
     n_evaluated: int = 40
+
+    @property
+    def protocol(self) -> StudyProtocol:
+        """What the heads are fitted and evaluated by."""
+        return StudyProtocol(n_rows=self.n_rows)
 
 
 def run_demo(out: Path, work: Path, plan: DemoPlan | None = None) -> None:
@@ -92,13 +102,13 @@ def run_demo(out: Path, work: Path, plan: DemoPlan | None = None) -> None:
 
 
 def evaluate_demo(bundle: Path, work: Path, out: Path, plan: DemoPlan) -> Results:
-    """Go through the paper's protocol in small, without augmented rows: tables, figures and report in `out`."""
+    """Go through the paper's protocol in small: tables, figures and report in `out`."""
     table = write_cohort(work / "training", plan.n_training, plan.training_seed)
-    features = _features(table, bundle / BACKBONE).first(plan.n_evaluated)
+    features = _features(table, bundle / BACKBONE, plan.protocol).first(plan.n_evaluated)
     images = cohort_images(read_cohort(table)[: plan.n_evaluated], bundle / BACKBONE, Settings().intra_op_threads)
     path = evaluate_features(
         features,
-        PLAIN,
+        plan.protocol,
         out,
         description=f"The first {plan.n_evaluated} of the participants that the demonstration's heads are fitted on",
         synthetic=True,
@@ -130,17 +140,18 @@ def build_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
         Identity(folder.parent.name, folder.name, synthetic=True, intended_use=INTENDED_USE),
         weights,
         graph,
-        _features(training, path),
-        _features(held_out, path),
+        _features(training, path, plan.protocol),
+        _features(held_out, path, PLAIN),
         cohort=f"Simulated studies (python -m training phantom, seed {plan.training_seed})",
         seed=plan.folds_seed,
     )
 
 
-def _features(table: Path, backbone: Path) -> CohortFeatures:
+def _features(table: Path, backbone: Path, protocol: StudyProtocol) -> CohortFeatures:
     """Run a cohort through the backbone, unless that was done; they lie beside the table."""
     label = f"{table.parent.name} features"
-    return cached_features(table, backbone, PLAIN, table.parent, threads=Settings().intra_op_threads, label=label)
+    threads = Settings().intra_op_threads
+    return cached_features(table, backbone, protocol, table.parent, threads=threads, label=label)
 
 
 def demo_weights(plan: DemoPlan, training: list[Participant]) -> Weights:

@@ -21,13 +21,15 @@ _LIMITS = """\
 _SYNTHETIC = "**Synthetic: not for clinical use.** Heads and figures come from simulated images, not from patients.\n\n"
 
 
-def render_model_card(manifest: Manifest, heads: Mapping[View, Mapping[Target, FittedHead]]) -> str:
+def render_model_card(manifest: Manifest, heads: Mapping[View, Mapping[Target, FittedHead]], n_rows: int) -> str:
     """Write a bundle's model card.
 
     Parameters
     ----------
     manifest : Manifest
     heads : mapping of View to mapping of Target to FittedHead
+    n_rows : int
+        Rows of each training image: itself and its augmented copies.
 
     Returns
     -------
@@ -51,7 +53,7 @@ three sparse linear heads a view, outputs averaged over the views.
 
 - Backbone: {manifest.backbone.description} (source: {manifest.backbone.source}).
 - Heads: Lasso for PDFF, L1 logistic regression for PDFF >= 5 % and >= 10 %; penalty by stratified 4-fold
-  cross-validation; no augmentation.
+  cross-validation; {n_rows} row(s) an image: itself, shifted and mirrored copies.
 - Made by {manifest.made_by}.
 
 Non-zero weights of 2048:
