@@ -21,6 +21,7 @@ from app.core.values import (
     Estimate,
     Floats,
     Heads,
+    ImageKey,
     LinearHead,
     Preprocessing,
     Target,
@@ -143,6 +144,11 @@ def estimate_view(
 
 
 def fingerprint(crops: Mapping[View, Crop], bundle_sha256: str) -> str:
+    """Name the question that crops ask of a bundle: see `question`."""
+    return question({view: image_key(crop) for view, crop in crops.items()}, bundle_sha256)
+
+
+def question(images: Mapping[View, ImageKey], bundle_sha256: str) -> str:
     """Name a question: the same pixels of the same objects, asked of the same bundle, are the same question.
 
     Returns
@@ -151,12 +157,23 @@ def fingerprint(crops: Mapping[View, Crop], bundle_sha256: str) -> str:
         SHA-256, hexadecimal. UIDs are part of it, so that an answer never cites another study's objects.
     """
     digest = hashlib.sha256(bundle_sha256.encode())
-    for view in (view for view in View if view in crops):
-        crop = crops[view]
-        identity = (view, crop.study_instance_uid, crop.sop_instance_uid, crop.frame_number, *crop.tissue.box)
+    for view in (view for view in View if view in images):
+        key = images[view]
+        identity = (view, *key[:3], *key.box, key.tissue_sha256)
         digest.update(repr(tuple(map(str, identity))).encode())
-        digest.update(np.ascontiguousarray(crop.tissue.pixels).tobytes())
     return digest.hexdigest()
+
+
+def image_key(crop: Crop) -> ImageKey:
+    """Name an image by its object and by its pixels, so that it can be compared without them."""
+    pixels = np.ascontiguousarray(crop.tissue.pixels).tobytes()
+    return ImageKey(
+        crop.study_instance_uid,
+        crop.sop_instance_uid,
+        crop.frame_number,
+        crop.tissue.box,
+        hashlib.sha256(pixels).hexdigest(),
+    )
 
 
 def _tissue_warnings(tissue: Tissue) -> tuple[AnalysisWarning, ...]:

@@ -265,6 +265,25 @@ class Crop:
     warnings: tuple[AnalysisWarning, ...] = ()
 
 
+class ImageKey(NamedTuple):
+    """What makes two images the same image: the object, the frame, the crop and its pixels.
+
+    Attributes
+    ----------
+    study_instance_uid, sop_instance_uid : str
+    frame_number : int
+    box : TissueBox
+    tissue_sha256 : str
+        Of the crop's grey levels, hexadecimal.
+    """
+
+    study_instance_uid: str
+    sop_instance_uid: str
+    frame_number: int
+    box: TissueBox
+    tissue_sha256: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewEstimate:
     """What one view says.
