@@ -25,8 +25,10 @@ STATUS: Mapping[type[AnalysisError], int] = {
     errors.UploadTooLarge: 413,
     errors.UploadTimeout: 408,
     errors.UnsupportedMediaType: 415,
+    errors.MalformedMultipart: 400,
     errors.NotDicom: 415,
     errors.NotUltrasound: 422,
+    errors.OwnResult: 422,
     errors.UnsupportedTransferSyntax: 422,
     errors.MissingAttribute: 422,
     errors.UndecodablePixels: 422,
@@ -44,6 +46,7 @@ STATUS: Mapping[type[AnalysisError], int] = {
     errors.StorageUnavailable: 503,
     errors.UnknownResource: 404,
     errors.InvalidRequest: 422,
+    errors.NotAcceptable: 406,
     errors.InternalError: 500,
     errors.BundleUnreadable: 503,
     errors.ChecksumMismatch: 503,
@@ -125,7 +128,7 @@ def _from_framework(error: HTTPException) -> JSONResponse:
         400: InvalidRequest("The multipart form cannot be read, or has too many parts. Send four files."),
         404: UnknownResource("There is nothing under this address. The interface is described under /docs."),
         408: UploadTimeout("The body did not arrive in time. Send it again over a faster connection."),
-        413: UploadTooLarge("The request body is too large. Send the four views of one study, a single frame each."),
+        413: UploadTooLarge("The request body is too large. Send fewer or smaller objects at once."),
     }
     if error.status_code in known:
         return problem_response(known[error.status_code])

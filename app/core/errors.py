@@ -3,12 +3,14 @@
 ::
 
     AnalysisError                 code = snake_case class name: stable, in the response and the metric label
-    ├─ UploadError     EmptyUpload · UploadTooLarge · UploadTimeout · UnsupportedMediaType
-    ├─ DicomError      NotDicom · NotUltrasound · UnsupportedTransferSyntax · MissingAttribute · UndecodablePixels
+    ├─ UploadError     EmptyUpload · UploadTooLarge · UploadTimeout · UnsupportedMediaType · MalformedMultipart
+    ├─ DicomError      NotDicom · NotUltrasound · OwnResult · UnsupportedTransferSyntax · MissingAttribute ·
+    │                  UndecodablePixels
     ├─ StudyError      MixedStudies · DuplicateInstance · DuplicateView · UnrecognisedView · IncompleteStudy
     ├─ ImageError      NoTissue · ColourDoppler · MultipleTissueRegions
     ├─ InferenceError  InferenceFailed · NonFiniteOutput
-    ├─ ServiceError    Overloaded · StorageUnavailable · UnknownResource · InvalidRequest · InternalError
+    ├─ ServiceError    Overloaded · StorageUnavailable · UnknownResource · InvalidRequest · NotAcceptable ·
+    │                  InternalError
     └─ BundleError     BundleUnreadable · ChecksumMismatch · GraphMismatch · GoldenMismatch
 
 Messages tell the sender what to change. They never contain a patient attribute, a text read from the object or a
@@ -69,7 +71,11 @@ class UploadTimeout(UploadError):
 
 
 class UnsupportedMediaType(UploadError):
-    """The body is no multipart form."""
+    """The body is not of the media type that the call takes."""
+
+
+class MalformedMultipart(UploadError):
+    """The body's parts cannot be told apart, or it ends in the middle of one."""
 
 
 class DicomError(AnalysisError):
@@ -82,6 +88,10 @@ class NotDicom(DicomError):
 
 class NotUltrasound(DicomError):
     """The object is DICOM, but not a two-dimensional ultrasound image."""
+
+
+class OwnResult(DicomError):
+    """The object was made by this service: an answer is no question."""
 
 
 class UnsupportedTransferSyntax(DicomError):
@@ -166,6 +176,10 @@ class UnknownResource(ServiceError):
 
 class InvalidRequest(ServiceError):
     """A parameter of the request is not what the interface says."""
+
+
+class NotAcceptable(ServiceError):
+    """The client accepts no media type that the call answers in."""
 
 
 class InternalError(ServiceError):

@@ -9,11 +9,13 @@ The walk of `read_instance`, each step the earliest that can refuse:
 4. one frame is cut out of the pixel data (`frames`), decoded (`codecs`) and turned into displayed grey levels or RGB
    (`display`, by the tables of `grey_scale` and `palette`).
 
+Of an object that may be anything, `identity` tells first which one it is and what it calls itself, without its pixels.
 `header` holds steps 1 to 3 and the cut, `reader` the whole. Errors of pydicom, numpy and the codecs end here, by
 type, and pydicom's warnings, which quote what it reads, too (`guard`).
 """
 
+from app.adapters.dicom.identity import Identity, check_identity, read_identity, read_names
 from app.adapters.dicom.limits import ReadLimits
 from app.adapters.dicom.reader import read_instance
 
-__all__ = ["ReadLimits", "read_instance"]
+__all__ = ["Identity", "ReadLimits", "check_identity", "read_identity", "read_instance", "read_names"]

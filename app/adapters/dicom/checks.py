@@ -6,7 +6,7 @@ from app.adapters.dicom.attributes import Attributes, is_uid, missing, uid_name
 from app.adapters.dicom.codecs import DECODERS
 from app.adapters.dicom.keywords import REQUIRED_NUMBERS, REQUIRED_UIDS
 from app.adapters.dicom.pixel_element import PixelElement, cut_short
-from app.core.errors import NotUltrasound, UnsupportedTransferSyntax
+from app.core.errors import NotUltrasound, OwnResult, UnsupportedTransferSyntax
 
 ULTRASOUND_CLASSES: Final = frozenset(
     {
@@ -26,6 +26,10 @@ SECONDARY_CAPTURE_CLASSES: Final = frozenset(
 )
 
 
+OWN_MANUFACTURER: Final = "liver-pdff"
+"""(0008,0070) of the result objects that this service makes: a bridge sends them back with the rest of the study."""
+
+
 def check_transfer_syntax(uid: str) -> None:
     """Let pass what has a decoder."""
     if uid in DECODERS:
@@ -43,6 +47,8 @@ def check_ultrasound(attributes: Attributes, media_class: str) -> None:
     sop_class = attributes.text("SOPClassUID") or media_class
     if not sop_class:
         raise missing("SOPClassUID")
+    if attributes.text("Manufacturer") == OWN_MANUFACTURER and sop_class not in ULTRASOUND_CLASSES:
+        raise OwnResult("The object is a result of this service. Send the images that it was made from.")
     is_capture = sop_class in SECONDARY_CAPTURE_CLASSES and attributes.text("Modality") == "US"
     if sop_class not in ULTRASOUND_CLASSES and not is_capture:
         raise NotUltrasound(

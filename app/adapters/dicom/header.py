@@ -57,16 +57,16 @@ def read_header(data: bytes, limits: ReadLimits) -> Header:
 
 def _walk(data: bytes, limits: ReadLimits) -> Header:
     stream = ParserStream(data, limits.max_reads)
-    transfer_syntax_uid, media_class = parse_file_meta(stream)
-    check_transfer_syntax(transfer_syntax_uid)
-    attributes, found = parse_dataset(stream, transfer_syntax_uid, limits)
-    check_ultrasound(attributes, media_class)
+    meta = parse_file_meta(stream)
+    check_transfer_syntax(meta.transfer_syntax_uid)
+    attributes, found = parse_dataset(stream, meta.transfer_syntax_uid, limits)
+    check_ultrasound(attributes, meta.sop_class_uid)
     element = check_required(attributes, found)
     pixel_format = read_pixel_format(attributes, limits)
     number, count = choose_frame(attributes, limits)
     voi, warnings = read_voi(attributes)
     return Header(
-        transfer_syntax_uid=transfer_syntax_uid,
+        transfer_syntax_uid=meta.transfer_syntax_uid,
         sop_instance_uid=attributes.text("SOPInstanceUID"),
         study_instance_uid=attributes.text("StudyInstanceUID"),
         pixel_format=pixel_format,

@@ -51,6 +51,8 @@ TIMES: Final = (
     ("SeriesDate", "SeriesTime"),
 )
 """When the image was taken, most exact first."""
+IDENTITY: Final = ("SOPClassUID", "SOPInstanceUID", "Modality", "Manufacturer", "StudyInstanceUID")
+"""Of any object, ultrasound or not: which one it is, of which kind, and of which study."""
 KEPT: Final = (
     *REQUIRED_UIDS,
     *REQUIRED_NUMBERS,
@@ -63,6 +65,7 @@ KEPT: Final = (
     "SpecificCharacterSet",
     "SOPClassUID",
     "Modality",
+    "Manufacturer",
     "PhotometricInterpretation",
     "PlanarConfiguration",
     "HighBit",

@@ -1,14 +1,14 @@
 """pydicom's parsers, bounded: file meta, data set, fragments of a frame."""
 
 from io import BytesIO
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset
 
 from app.adapters.dicom.attributes import Attributes, missing, tag_of
 from app.adapters.dicom.guard import LIBRARY_ERRORS
-from app.adapters.dicom.keywords import KEPT
+from app.adapters.dicom.keywords import IDENTITY, KEPT
 from app.adapters.dicom.limits import ReadLimits
 from app.adapters.dicom.pixel_element import UNDEFINED_LENGTH, PixelElement, cut_short
 from app.adapters.dicom.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
@@ -16,6 +16,7 @@ from app.core.errors import NotDicom, UndecodablePixels
 
 _PREAMBLE_BYTES: Final = 128
 _PIXEL_DATA: Final = 0x7FE00010
+_STUDY_INSTANCE_UID: Final = 0x0020000D
 
 
 class ParserStream(BytesIO):
@@ -34,15 +35,24 @@ class ParserStream(BytesIO):
         return super().read(size)
 
 
-def parse_file_meta(stream: ParserStream) -> tuple[str, str]:
+class FileMeta(NamedTuple):
+    """What the file says of its object before any of it is parsed (PS3.10 7.1); all but the first may be empty.
+
+    Attributes
+    ----------
+    transfer_syntax_uid, sop_class_uid, sop_instance_uid : str
+        (0002,0010), (0002,0002), (0002,0003).
+    """
+
+    transfer_syntax_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+def parse_file_meta(stream: ParserStream) -> FileMeta:
     """Read group 0002 alone (PS3.10 7.1), so that the transfer syntax is known before anything is parsed by it.
 
     pydicom's own `dcmread` inflates the Deflated syntax, without a bound, before it can be asked.
-
-    Returns
-    -------
-    tuple of str
-        (0002,0010) Transfer Syntax UID, and (0002,0002) Media Storage SOP Class UID, which may be empty.
     """
     if stream.read(_PREAMBLE_BYTES + 4)[_PREAMBLE_BYTES:] != b"DICM":
         raise NotDicom("The file is not DICOM: it does not begin with a 128-byte preamble and DICM.")
@@ -53,7 +63,19 @@ def parse_file_meta(stream: ParserStream) -> tuple[str, str]:
     transfer_syntax_uid = meta.text("TransferSyntaxUID")
     if not transfer_syntax_uid:
         raise missing("TransferSyntaxUID")
-    return transfer_syntax_uid, meta.text("MediaStorageSOPClassUID")
+    return FileMeta(transfer_syntax_uid, meta.text("MediaStorageSOPClassUID"), meta.text("MediaStorageSOPInstanceUID"))
+
+
+def parse_identity(stream: ParserStream, transfer_syntax_uid: str) -> Attributes:
+    """Parse what says which object this is, and stop before what may be long, in any object (PS3.6 sorts by tag)."""
+    dataset = read_dataset(
+        stream,
+        is_implicit_VR=transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN,
+        is_little_endian=transfer_syntax_uid != EXPLICIT_VR_BIG_ENDIAN,
+        stop_when=lambda tag, _vr, _length: tag > _STUDY_INSTANCE_UID,
+        specific_tags=[tag_of(keyword) for keyword in IDENTITY],
+    )
+    return Attributes(dataset)
 
 
 def parse_dataset(
