@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -12,15 +13,18 @@ from app.adapters.bundle_store import load_bundle
 from app.adapters.database import Database
 from app.adapters.metrics import Metrics
 from app.adapters.repository import AnalysisRepository
-from app.api import analyses, pages, system
-from app.api.limits import HeadAsGet, UploadLimits
+from app.adapters.study_repository import StudyRepository
+from app.api import analyses, pages, stow, studies, system
+from app.api.limits import BodyBounds, HeadAsGet, UploadLimits
 from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
 from app.api.runtime import Runtime
 from app.api.schemas import NOTICE
 from app.core.errors import BundleError, StorageUnavailable
 from app.core.views import ViewRule
+from app.housekeeping import Housekeeping
 from app.service import AnalysisService
 from app.settings import MIB, Settings, read_view_rules
+from app.studies import StudyService
 
 logger = logging.getLogger(__name__)
 
@@ -54,20 +58,20 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Database(settings.database_url) as database:
-            app.state.runtime = build_runtime(settings, database, metrics, view_rules)
-            yield
+            app.state.runtime = runtime = build_runtime(settings, database, metrics, view_rules)
+            with keep_house(runtime, timedelta(hours=settings.unfinished_study_hours)):
+                yield
 
     app = FastAPIOffline(title="liver-pdff", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.add_middleware(
         UploadLimits,
         metrics=metrics,
         max_in_flight=settings.max_in_flight,
-        max_body_bytes=settings.max_body_mib * MIB,
-        timeout_s=settings.upload_timeout_s,
+        bounds=_body_bounds(settings),
     )
     app.add_middleware(HeadAsGet)
     install_problem_handlers(app, metrics)
-    for module in (analyses, pages, system):
+    for module in (analyses, studies, stow, pages, system):
         app.include_router(module.router)
     add_problem_schema(app.openapi())
     return app
@@ -84,7 +88,27 @@ def build_runtime(settings: Settings, database: Database, metrics: Metrics, view
         except StorageUnavailable as error:
             logger.error("not ready: code=%s %s", error.code, error.__cause__)  # noqa: TRY400 - one line says it
     repository = AnalysisRepository(database.engine)
-    return Runtime(database, repository, metrics, _build_service(settings, repository, metrics, view_rules))
+    service = _build_service(settings, repository, metrics, view_rules)
+    return Runtime(database, repository, metrics, service, StudyRepository(database.engine), settings.max_stow_parts)
+
+
+def keep_house(runtime: Runtime, unfinished: timedelta) -> Housekeeping:
+    """Look after studies that fill up; without a bundle there is nothing to analyse them with."""
+    if isinstance(runtime.service, BundleError):
+        return Housekeeping(runtime.received, None, unfinished)
+    return Housekeeping(runtime.received, StudyService(runtime.service, runtime.received, runtime.metrics), unfinished)
+
+
+def _body_bounds(settings: Settings) -> dict[str, BodyBounds]:
+    """Bound bodies: whole studies arrive by STOW-RS, four images by any other call."""
+    return {
+        stow.PREFIX: BodyBounds(settings.max_stow_mib * MIB, settings.stow_timeout_s, "Send fewer instances at once."),
+        "/": BodyBounds(
+            settings.max_body_mib * MIB,
+            settings.upload_timeout_s,
+            "Send the four views of one study, a single frame each.",
+        ),
+    }
 
 
 def _build_service(

@@ -6,19 +6,19 @@ HTTP, STOW-RS and the command line are clients of this module; it knows none of 
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.adapters.bundle_store import Bundle
-from app.adapters.dicom import read_instance
+from app.adapters.dicom import read_instance, read_names
 from app.adapters.metrics import Metrics
 from app.adapters.pictures import encode_png
 from app.adapters.repository import AnalysisRepository
 from app.core.errors import AnalysisError, EmptyUpload, UploadTooLarge
-from app.core.pipeline import crop_views, estimate_study, fingerprint
+from app.core.pipeline import crop_instance, crop_views, estimate_study, fingerprint
 from app.core.values import Analysis, Crop, View
-from app.core.views import Candidate, ViewRule, assign_views, refuse_all
+from app.core.views import Candidate, ViewRule, assign_views, recognise_view, refuse_all
 
 logger = logging.getLogger(__name__)
 
@@ -90,22 +90,53 @@ class AnalysisService:
         AnalysisError
             Any refusal; nothing is stored then.
         """
+        return self._recorded(lambda: self._answer(self._crops(parts, allow_partial=allow_partial)))
+
+    def analyse_crops(self, crops: dict[View, Crop]) -> tuple[Analysis, bool]:
+        """Answer a study whose images were read and cropped before; like `analyse` in all else."""
+        return self._recorded(lambda: self._answer(crops))
+
+    def read_crop(self, content: bytes) -> Crop:
+        """Read and crop one image.
+
+        Raises
+        ------
+        DicomError, ImageError
+        """
+        with self._metrics.stage("read"):
+            instance = read_instance(content)
+        with self._metrics.stage("crop"):
+            return crop_instance(instance)
+
+    def recognise(self, content: bytes) -> View | None:
+        """Tell which view an image says it shows, without its pixels.
+
+        Raises
+        ------
+        DicomError
+            If it is no ultrasound image, or damaged.
+        """
+        return recognise_view(read_names(content), self._view_rules)
+
+    def _recorded(self, answer: Callable[[], tuple[Analysis, bool]]) -> tuple[Analysis, bool]:
         started = time.perf_counter()
         try:
             with self._metrics.in_flight():
-                analysis, is_new = self._answer(parts, allow_partial=allow_partial)
+                analysis, is_new = answer()
         except AnalysisError as error:
             self._record(error.code, started)
             raise
         self._record("created" if is_new else "repeated", started)
         return analysis, is_new
 
-    def _answer(self, parts: Sequence[Part], *, allow_partial: bool) -> tuple[Analysis, bool]:
+    def _crops(self, parts: Sequence[Part], *, allow_partial: bool) -> dict[View, Crop]:
         with self._metrics.stage("read"):
             candidates = self._read(parts)
             views = assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
         with self._metrics.stage("crop"):
-            crops = crop_views(views)
+            return crop_views(views)
+
+    def _answer(self, crops: dict[View, Crop]) -> tuple[Analysis, bool]:
         question = fingerprint(crops, self.bundle.sha256)
         if known := self.repository.find(question):
             return known, False
@@ -128,7 +159,7 @@ class AnalysisService:
         errors: list[AnalysisError] = []
         for part in parts:
             try:
-                self._check_size(part)
+                self.check_size(part.content)
                 candidates.append(Candidate(part.name, read_instance(part.content), part.declared_view))
             except AnalysisError as error:
                 error.part = part.name
@@ -136,10 +167,11 @@ class AnalysisService:
         refuse_all(errors)
         return candidates
 
-    def _check_size(self, part: Part) -> None:
-        if not part.content:
+    def check_size(self, content: bytes) -> None:
+        """Raise EmptyUpload or UploadTooLarge unless this is a file of a size that is accepted."""
+        if not content:
             raise EmptyUpload("The file is empty. Export it again from the scanner or the PACS and send that.")
-        if len(part.content) > self.max_instance_bytes:
+        if len(content) > self.max_instance_bytes:
             raise UploadTooLarge(
                 f"The file is larger than {self.max_instance_bytes >> 20} MiB. Send a single or a compressed frame.",
                 limit_bytes=self.max_instance_bytes,

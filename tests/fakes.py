@@ -1,9 +1,14 @@
 """Small real classes that stand in for heavy parts."""
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.values import Features, LinearHead, Target, View
+from app.adapters.bundle_store import Bundle
+from app.adapters.manifest import Manifest
+from app.core.pipeline import Model
+from app.core.values import BundleIdentity, Features, LinearHead, Preprocessing, Target, Thresholds, View
 
 N_FEATURES = 2048
 
@@ -29,3 +34,17 @@ def some_head(seed: int, n_weights: int = 12) -> LinearHead:
 def some_heads() -> dict[View, dict[Target, LinearHead]]:
     """Three heads a view."""
     return {view: {target: some_head(10 * i + j) for j, target in enumerate(Target)} for i, view in enumerate(View)}
+
+
+class FakeBundle(Bundle):
+    """Answers with `FakeBackbone`, for tests of what happens around an estimate."""
+
+    @property
+    def identity(self) -> BundleIdentity:
+        return BundleIdentity("fake", "1", self.sha256, synthetic=True)
+
+
+def fake_bundle(sha256: str = "0" * 64) -> FakeBundle:
+    """A bundle without files."""
+    model = Model(FakeBackbone(), some_heads(), Preprocessing(), Thresholds(0.5, 0.5))
+    return FakeBundle(cast(Manifest, None), sha256, model, "")

@@ -40,6 +40,20 @@ def storage_errors() -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that is committed at the end, or leaves nothing behind."""
+    with storage_errors(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only reads."""
+    with storage_errors(), engine.connect().execution_options(writes=False) as connection:
+        yield connection
+
+
 class Database:
     """An open database; as a context it closes itself.
 

@@ -40,6 +40,12 @@ class Metrics:
         self._refusals = Counter(
             "liver_pdff_refusals", "Requests refused, by code, whoever refused them.", ["code"], registry=self._registry
         )
+        self._received = Counter(
+            "liver_pdff_received_instances",
+            "Instances received one by one: stored, repeated, set_aside or refused, the latter two with the code.",
+            ["outcome", "code"],
+            registry=self._registry,
+        )
         self._stage = Histogram(
             "liver_pdff_stage_seconds",
             "Time of one stage of an analysis.",
@@ -80,12 +86,18 @@ class Metrics:
         """Count a refused request."""
         self._refusals.labels(code).inc()
 
+    def received(self, outcome: str, code: str = "") -> None:
+        """Count a received instance."""
+        self._received.labels(outcome, code).inc()
+
     def announce(self, codes: Iterable[str]) -> None:
         """Show every code at zero from the start: a rate sees a first occurrence only from there."""
         for code in codes:
             self._refusals.labels(code)
         for outcome in ("created", "repeated"):
             self._outcomes.labels(outcome)
+        for outcome in ("stored", "repeated"):
+            self._received.labels(outcome, "")
 
     def pdff(self, pdff_percent: float) -> None:
         """Record the estimate of a new analysis."""

@@ -4,17 +4,16 @@ import base64
 import binascii
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Row, and_, or_, select
+from sqlalchemy import Engine, Row, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from app.adapters.database import storage_errors
+from app.adapters.database import reading, writing
 from app.adapters.tables import analyses, analysis_views
 from app.core.errors import InvalidRequest
 from app.core.values import (
@@ -68,7 +67,7 @@ class AnalysisRepository:
         is_new : bool
         """
         try:
-            with self._writing() as connection:
+            with writing(self._engine) as connection:
                 connection.execute(analyses.insert().values(_analysis_row(analysis, fingerprint)))
                 connection.execute(
                     analysis_views.insert(),
@@ -130,7 +129,7 @@ class AnalysisRepository:
         query = select(analysis_views.c.tissue_png).where(
             analysis_views.c.analysis_id == analysis_id, analysis_views.c.view == view
         )
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             return connection.execute(query).scalar()
 
     def _select(self, *conditions: Any, limit: int = 1) -> Iterator[Analysis]:
@@ -140,7 +139,7 @@ class AnalysisRepository:
             .order_by(analyses.c.created_at.desc(), analyses.c.id.desc())
             .limit(limit)
         ).subquery()
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             heads = connection.execute(select(newest).order_by(newest.c.created_at.desc(), newest.c.id.desc())).all()
             views = connection.execute(
                 select(*_VIEW_COLUMNS)
@@ -149,16 +148,6 @@ class AnalysisRepository:
             ).all()
         by_analysis = {key: list(rows) for key, rows in groupby(views, key=lambda row: row.analysis_id)}
         return (_analysis(row, by_analysis[row.id]) for row in heads)
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with storage_errors(), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with storage_errors(), self._engine.connect().execution_options(writes=False) as connection:
-            yield connection
 
 
 def _analysis_row(analysis: Analysis, fingerprint: str) -> dict[str, Any]:
@@ -213,7 +202,7 @@ def _analysis(row: Row[Any], views: Sequence[Row[Any]]) -> Analysis:
             steatosis_ge10=row.steatosis_ge10,
             thresholds=Thresholds(row.threshold_ge5, row.threshold_ge10),
             views=tuple(sorted(map(_view, views), key=lambda view: list(View).index(view.view))),
-            warnings=_warnings(row.warnings),
+            warnings=read_warnings(row.warnings),
         ),
     )
 
@@ -231,11 +220,12 @@ def _view(row: Row[Any]) -> ViewEstimate:
         probability_ge10=row.probability_ge10,
         cams={Target(target): np.asarray(cam, np.float64) for target, cam in row.cams.items()},
         origin=Origin(**row.origin),
-        warnings=_warnings(row.warnings),
+        warnings=read_warnings(row.warnings),
     )
 
 
-def _warnings(documents: Sequence[Mapping[str, str]]) -> tuple[AnalysisWarning, ...]:
+def read_warnings(documents: Sequence[Mapping[str, str]]) -> tuple[AnalysisWarning, ...]:
+    """Take warnings out of a JSON column."""
     return tuple(AnalysisWarning(**document) for document in documents)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     TypeDecorator,
 )
 
@@ -93,3 +94,33 @@ analysis_views = Table(
     Column("tissue_png", LargeBinary, nullable=False),
     CheckConstraint("frame_number >= 1", name="frame_number_from_one"),
 )
+
+received_instances = Table(
+    "received_instances",
+    metadata,
+    Column("study_instance_uid", String(64), primary_key=True),
+    Column("sop_instance_uid", String(64), primary_key=True),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("content_sha256", String(64), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("refused", Boolean, nullable=False),
+    Column("reason_code", String(64)),
+    Column("reason_detail", Text),
+    Column("view", String(32)),
+    Column("frame_number", Integer),
+    Column("decoder", String(64)),
+    Column("tissue_x0", Integer),
+    Column("tissue_y0", Integer),
+    Column("tissue_x1", Integer),
+    Column("tissue_y1", Integer),
+    Column("tissue_source", String(16)),
+    Column("tissue_sha256", String(64)),
+    Column("origin", JSON(none_as_null=True)),
+    Column("warnings", JSON(none_as_null=True)),
+    Column("tissue_png", LargeBinary),
+    CheckConstraint(
+        "(view IS NULL) = (tissue_png IS NULL) AND (view IS NULL) = (reason_code IS NOT NULL)", name="image_or_reason"
+    ),
+    Index(None, "study_instance_uid", "view", "received_at"),
+)
+"""What was received one by one, of studies that fill up; the columns from ``view`` on are those of an image."""

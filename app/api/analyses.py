@@ -10,7 +10,7 @@ from app.adapters.pictures import decode_png, draw_overlay
 from app.adapters.repository import AnalysisRepository
 from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep, ServiceDep
-from app.api.schemas import AnalysisOut, AnalysisPage, StudyOut, analysis_out
+from app.api.schemas import AnalysisOut, AnalysisPage, analysis_out
 from app.api.uploads import FormDep, read_parts
 from app.core.errors import UnknownResource
 from app.core.values import Analysis, Target, View
@@ -37,7 +37,6 @@ InstanceFiles = Annotated[
 ]
 ViewFile = Annotated[UploadFile | None, File(description="DICOM file that shows this view.")]
 AnalysisId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples=[str(UUID(int=0))])]
-Uid = Annotated[str, Path(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)", examples=["1.2.840.113619.2"])]
 PNG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "description": "PNG"}
 }
@@ -122,26 +121,6 @@ def get_overlay(
 def get_tissue(analysis_id: AnalysisId, view: View, repository: RepositoryDep) -> Response:
     """Give the crop that was analysed: all that is kept of an image."""
     return _png(find_tissue(repository, analysis_id, view))
-
-
-@router.get(
-    "/studies/{study_instance_uid}", summary="What is known of a study", responses=problem_responses(404, 422, 503)
-)
-def get_study(study_instance_uid: Uid, repository: RepositoryDep) -> StudyOut:
-    """Tell which views are in, which are missing, and the newest complete analysis, or else the newest.
-
-    A refused upload is answered at once and leaves nothing behind, so it is not listed here.
-    """
-    page, _ = repository.page(study_instance_uid=study_instance_uid, limit=100, cursor=None)
-    if not page:
-        raise UnknownResource("No view of this study is in. Send it to /v1/analyses.")
-    views_in = {view.view for analysis in page for view in analysis.estimate.views}
-    return StudyOut(
-        study_instance_uid=study_instance_uid,
-        views_in=[view for view in View if view in views_in],
-        views_missing=[view for view in View if view not in views_in],
-        analysis=analysis_out(next((each for each in page if each.estimate.complete), page[0])),
-    )
 
 
 def find_analysis(repository: AnalysisRepository, analysis_id: str) -> Analysis:

@@ -1,6 +1,8 @@
 """Bounds on requests that bring a body: how many at once, how large, how slow. Kept while the body streams in."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPMethod
 
 from starlette.exceptions import HTTPException
@@ -11,6 +13,24 @@ from app.api.problems import problem_response
 from app.core.errors import AnalysisError, Overloaded, UploadTooLarge
 
 RETRY_AFTER_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BodyBounds:
+    """What one kind of request may bring.
+
+    Attributes
+    ----------
+    max_bytes : int
+    timeout_s : float
+        For the whole body to arrive; the time that the service takes for what has arrived is not counted.
+    hint : str
+        What to do about a body that is too large.
+    """
+
+    max_bytes: int
+    timeout_s: float
+    hint: str
 
 
 class UploadLimits:
@@ -25,69 +45,45 @@ class UploadLimits:
     metrics : Metrics
     max_in_flight : int
         Uploads received or analysed at once.
-    max_body_bytes : int
-    timeout_s : float
-        For the whole body.
+    bounds : mapping of str to BodyBounds
+        By the beginning of the path, most specific first; the last is everything's.
     """
 
-    def __init__(
-        self, app: ASGIApp, metrics: Metrics, *, max_in_flight: int, max_body_bytes: int, timeout_s: float
-    ) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, max_in_flight: int, bounds: Mapping[str, BodyBounds]) -> None:
         self.app = app
         self.metrics = metrics
         self.max_in_flight = max_in_flight
-        self.max_body_bytes = max_body_bytes
-        self.timeout_s = timeout_s
+        self.bounds = bounds
         self._in_flight = 0  # only the event loop counts: no lock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         if scope["type"] != "http" or scope["method"] != HTTPMethod.POST:
             await self.app(scope, receive, send)
-        elif refusal := self._refusal(scope):
+            return
+        bounds = next(bounds for prefix, bounds in self.bounds.items() if scope["path"].startswith(prefix))
+        if refusal := self._refusal(scope, bounds):
             self.metrics.refusal(refusal.code)
             await problem_response(refusal)(scope, receive, send)
         else:
-            await self._admitted(scope, receive, send)
+            await self._admitted(scope, _bounded(receive, bounds), send)
 
-    def _refusal(self, scope: Scope) -> AnalysisError | None:
+    def _refusal(self, scope: Scope, bounds: BodyBounds) -> AnalysisError | None:
         if self._in_flight >= self.max_in_flight:
             return Overloaded("The service is busy. Send the same request again later.", retry_after_s=RETRY_AFTER_S)
-        if _announced_bytes(scope) > self.max_body_bytes:
+        if _announced_bytes(scope) > bounds.max_bytes:
             return UploadTooLarge(
-                f"The request body is larger than {self.max_body_bytes >> 20} MiB. "
-                "Send the four views of one study, a single frame each.",
-                limit_bytes=self.max_body_bytes,
+                f"The request body is larger than {bounds.max_bytes >> 20} MiB. {bounds.hint}",
+                limit_bytes=bounds.max_bytes,
             )
         return None
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._in_flight += 1
         try:
-            await self.app(scope, self._bounded(receive), send)
+            await self.app(scope, receive, send)
         finally:
             self._in_flight -= 1
-
-    def _bounded(self, receive: Receive) -> Receive:
-        received, complete = 0, False
-        deadline = asyncio.get_running_loop().time() + self.timeout_s
-
-        async def bounded() -> Message:
-            nonlocal received, complete
-            if complete:  # only a disconnect can follow, whenever it likes
-                return await receive()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError as error:
-                raise HTTPException(408) from error
-            received += len(message.get("body", b""))
-            complete = not message.get("more_body", False)
-            if received > self.max_body_bytes:
-                raise HTTPException(413)
-            return message
-
-        return bounded
 
 
 class HeadAsGet:
@@ -106,6 +102,31 @@ class HeadAsGet:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         await self.app({**scope, "method": HTTPMethod.GET.value}, receive, headers_only)
+
+
+def _bounded(receive: Receive, bounds: BodyBounds) -> Receive:
+    """Count what arrives, and the time that is spent waiting for it."""
+    received, waited_s, complete = 0, 0.0, False
+    clock = asyncio.get_running_loop().time
+
+    async def bounded() -> Message:
+        nonlocal received, waited_s, complete
+        if complete:  # only a disconnect can follow, whenever it likes
+            return await receive()
+        started = clock()
+        try:
+            async with asyncio.timeout(bounds.timeout_s - waited_s):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408) from error
+        waited_s += clock() - started
+        received += len(message.get("body", b""))
+        complete = not message.get("more_body", False)
+        if received > bounds.max_bytes:
+            raise HTTPException(413)
+        return message
+
+    return bounded
 
 
 def _announced_bytes(scope: Scope) -> int:

@@ -8,8 +8,10 @@ from fastapi import Depends, Request
 from app.adapters.database import Database
 from app.adapters.metrics import Metrics
 from app.adapters.repository import AnalysisRepository
+from app.adapters.study_repository import StudyRepository
 from app.core.errors import AnalysisError, BundleError
 from app.service import AnalysisService
+from app.studies import StudyService
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,12 +25,17 @@ class Runtime:
     metrics : Metrics
     service : AnalysisService or BundleError
         The error that keeps the bundle from being used, if there is one: the process lives on and says so.
+    received : StudyRepository
+    max_stow_parts : int
+        Instances of one request.
     """
 
     database: Database
     repository: AnalysisRepository
     metrics: Metrics
     service: AnalysisService | BundleError
+    received: StudyRepository
+    max_stow_parts: int
 
     def require_service(self) -> AnalysisService:
         """Give the service, or raise what keeps it from being ready."""
@@ -49,6 +56,11 @@ def get_service(runtime: Annotated[Runtime, Depends(get_runtime)]) -> AnalysisSe
     return runtime.require_service()
 
 
+def get_studies(runtime: Annotated[Runtime, Depends(get_runtime)]) -> StudyService:
+    """Give the service that takes instances one by one."""
+    return StudyService(runtime.require_service(), runtime.received, runtime.metrics)
+
+
 def get_repository(runtime: Annotated[Runtime, Depends(get_runtime)]) -> AnalysisRepository:
     """Give the stored analyses to an endpoint that only reads them: it works without a bundle."""
     return runtime.repository
@@ -56,4 +68,5 @@ def get_repository(runtime: Annotated[Runtime, Depends(get_runtime)]) -> Analysi
 
 RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 ServiceDep = Annotated[AnalysisService, Depends(get_service)]
+StudiesDep = Annotated[StudyService, Depends(get_studies)]
 RepositoryDep = Annotated[AnalysisRepository, Depends(get_repository)]

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.studies import ChoiceReason
 from app.core.values import Analysis, AnalysisWarning, BundleIdentity, Estimate, View, ViewEstimate
 
 NOTICE = "Not a medical device. For research use; not for diagnosis."
@@ -86,13 +87,58 @@ class AnalysisPage(_Out):
     next_cursor: str | None
 
 
+class CandidateOut(_Out):
+    """A received image that may stand for its view."""
+
+    sop_instance_uid: str
+    frame_number: int
+    taken_at: str | None = Field(description="Date and time of the image, DICOM's digits.")
+    instance_number: int | None
+    received_at: datetime
+    warnings: list[WarningOut]
+
+
+class StudyViewOut(_Out):
+    """The images of one view that were received one by one."""
+
+    view: View
+    chosen: str = Field(description="(0008,0018) of the image that stands for the view.")
+    chosen_because: ChoiceReason
+    candidates: list[CandidateOut]
+
+
+class SetAsideOut(_Out):
+    """A received instance that no analysis uses."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    received_at: datetime
+    code: str
+    detail: str
+
+
+class AnalysisReference(_Out):
+    """A stored analysis, in short."""
+
+    id: str
+    created_at: datetime
+    complete: bool
+    url: str
+
+
 class StudyOut(_Out):
     """What the service knows of a study."""
 
     study_instance_uid: str
     views_in: list[View]
     views_missing: list[View]
-    analysis: AnalysisOut | None
+    choice_rule: str
+    received: list[StudyViewOut] = Field(description="Views received one by one (STOW-RS), and what stands for each.")
+    set_aside: list[SetAsideOut] = Field(description="Accepted, but no view of ours.")
+    refused: list[SetAsideOut] = Field(description="Would be a view, but could not be used; the sender was told.")
+    waiting_for: WarningOut | None = Field(description="What keeps the received images from being analysed.")
+    analysis: AnalysisOut | None = Field(description="The current one: of the images that stand for the views now.")
+    superseded: list[AnalysisReference] = Field(description="The study's other analyses, newest first.")
 
 
 class BundleDescription(BundleOut):

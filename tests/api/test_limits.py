@@ -8,9 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from app.adapters.metrics import Metrics
-from app.api.limits import UploadLimits
+from app.api.limits import BodyBounds, UploadLimits
 
-POST: Scope = {"type": "http", "method": "POST", "headers": []}
+POST: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
 BODY: Message = {"type": "http.request", "body": bytes(600), "more_body": True}
 END: Message = {"type": "http.request", "body": b"", "more_body": False}
 
@@ -37,7 +37,8 @@ def messages(*parts: Message | float) -> Receive:
 
 
 def limits(app: Callable[[Scope, Receive, Send], Awaitable[None]] = read_body, max_in_flight: int = 1) -> UploadLimits:
-    return UploadLimits(app, Metrics(), max_in_flight=max_in_flight, max_body_bytes=1000, timeout_s=0.1)
+    bounds = {"/large": BodyBounds(2000, 0.1, "Split it."), "/": BodyBounds(1000, 0.1, "Split it.")}
+    return UploadLimits(app, Metrics(), max_in_flight=max_in_flight, bounds=bounds)
 
 
 def statuses(asked: UploadLimits, scope: Scope, *receives: Receive) -> list[int]:

@@ -1,7 +1,6 @@
 """Analyses in and out of SQLite and PostgreSQL, through the real migrations."""
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -80,18 +79,6 @@ def assert_same(found: Analysis | None, expected: Analysis) -> None:
             assert getattr(ours, name) == getattr(theirs, name)
         for target in Target:
             np.testing.assert_array_equal(ours.cams[target], theirs.cams[target])
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database of each kind, brought up to date by the migrations."""
-    url = f"sqlite:///{tmp_path}/folder/test.db"
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.new_database()
-    with Database(url) as database:
-        database.upgrade()
-        yield database
 
 
 @pytest.fixture

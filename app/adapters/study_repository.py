@@ -1,0 +1,199 @@
+"""What was received of studies that fill up, in and out of the database."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.adapters.database import reading, writing
+from app.adapters.pictures import decode_png, encode_png
+from app.adapters.repository import read_warnings
+from app.adapters.tables import analyses, analysis_views, received_instances
+from app.core.studies import ReceivedImage, ReceivedInstance
+from app.core.values import AnalysisWarning, Crop, ImageKey, Origin, Tissue, TissueBox, View
+
+_t = received_instances.c
+_COLUMNS = [column for column in _t if column.name != "tissue_png"]
+"""Crops are read only when they are analysed."""
+_OF_AN_IMAGE = [column.name for column in _t][[column.name for column in _t].index("view") :]
+
+
+class StudyRepository:
+    """Received instances. Every method is one transaction, committed before it returns.
+
+    Parameters
+    ----------
+    engine : Engine
+
+    Raises
+    ------
+    StorageUnavailable
+        From every method, when the database does not answer.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def put(self, instance: ReceivedInstance, crop: Crop | None = None) -> None:
+        """Keep an instance, in place of what was kept under its UIDs.
+
+        Parameters
+        ----------
+        instance : ReceivedInstance
+        crop : Crop or None
+            Of an image of a view: all that is kept of it.
+        """
+        row = _row(instance, crop)
+        try:
+            self._put(row)
+        except IntegrityError:  # another process put the same instance in between
+            self._put(row)
+
+    def _put(self, row: Mapping[str, Any]) -> None:
+        own = _is(row["study_instance_uid"], row["sop_instance_uid"])
+        with writing(self._engine) as connection:
+            if not connection.execute(update(received_instances).where(own).values(row)).rowcount:
+                connection.execute(received_instances.insert().values(row))
+
+    def find(self, study_instance_uid: str, sop_instance_uid: str) -> ReceivedInstance | None:
+        """Find what is kept of one instance."""
+        return next(iter(self._select(_is(study_instance_uid, sop_instance_uid))), None)
+
+    def instances(self, study_instance_uid: str) -> list[ReceivedInstance]:
+        """List what is kept of a study, in the order of SOP Instance UID."""
+        return self._select(_t.study_instance_uid == study_instance_uid)
+
+    def crops(self, images: Mapping[View, ImageKey]) -> dict[View, Crop]:
+        """Read the crops of images; one that was replaced or deleted in between is left out."""
+        with reading(self._engine) as connection:
+            found = {view: _read_crop(connection, key) for view, key in images.items()}
+        return {view: crop for view, crop in found.items() if crop is not None}
+
+    def studies_with_all_views(self, *, after: str = "", since: datetime | None = None, limit: int = 200) -> list[str]:
+        """List studies of which every view is in, by Study Instance UID.
+
+        Parameters
+        ----------
+        after : str
+            Those behind this one.
+        since : datetime, optional
+            Those of which an image of a view was received at this time or later.
+        limit : int
+        """
+        views = (
+            select(_t.study_instance_uid)
+            .where(_t.view.is_not(None), _t.study_instance_uid > after)
+            .group_by(_t.study_instance_uid)
+            .having(func.count(_t.view.distinct()) == len(View))
+            .order_by(_t.study_instance_uid)
+            .limit(limit)
+        )
+        if since is not None:
+            views = views.having(func.max(_t.received_at) >= since)
+        with reading(self._engine) as connection:
+            return list(connection.execute(views).scalars())
+
+    def delete_unfinished(self, *, before: datetime) -> int:
+        """Forget studies of which nothing came since a time, and that have no complete analysis.
+
+        Returns
+        -------
+        int
+            How many instances were forgotten.
+        """
+        silent = select(_t.study_instance_uid).group_by(_t.study_instance_uid).having(func.max(_t.received_at) < before)
+        unfinished = and_(_t.study_instance_uid.in_(silent), _t.study_instance_uid.not_in(_finished()))
+        with writing(self._engine) as connection:
+            return connection.execute(delete(received_instances).where(unfinished)).rowcount
+
+    def _select(self, *conditions: ColumnElement[bool]) -> list[ReceivedInstance]:
+        query = select(*_COLUMNS).where(*conditions).order_by(_t.sop_instance_uid)
+        with reading(self._engine) as connection:
+            return [_instance(row) for row in connection.execute(query)]
+
+
+def _is(study_instance_uid: str, sop_instance_uid: str) -> ColumnElement[bool]:
+    return and_(_t.study_instance_uid == study_instance_uid, _t.sop_instance_uid == sop_instance_uid)
+
+
+def _finished() -> Select[tuple[str]]:
+    """Select the studies that have an analysis of all their views."""
+    return (
+        select(analyses.c.study_instance_uid)
+        .join(analysis_views, analysis_views.c.analysis_id == analyses.c.id)
+        .group_by(analyses.c.id)
+        .having(func.count(analysis_views.c.view) == len(View))
+    )
+
+
+def _row(instance: ReceivedInstance, crop: Crop | None) -> dict[str, Any]:
+    """Write every column: what the row held before must not shine through."""
+    return {
+        "study_instance_uid": instance.study_instance_uid,
+        "sop_instance_uid": instance.sop_instance_uid,
+        "sop_class_uid": instance.sop_class_uid,
+        "content_sha256": instance.content_sha256,
+        "received_at": instance.received_at,
+        "refused": instance.refused,
+        "reason_code": instance.reason.code if instance.reason else None,
+        "reason_detail": instance.reason.detail if instance.reason else None,
+        **(_image_columns(instance.image, crop) if instance.image and crop else dict.fromkeys(_OF_AN_IMAGE)),
+    }
+
+
+def _image_columns(image: ReceivedImage, crop: Crop) -> dict[str, Any]:
+    return {
+        "view": image.view,
+        "frame_number": crop.frame_number,
+        "decoder": crop.decoder,
+        **{f"tissue_{edge}": value for edge, value in crop.tissue.box._asdict().items()},
+        "tissue_source": crop.tissue.source,
+        "tissue_sha256": image.key.tissue_sha256,
+        "origin": asdict(crop.origin),
+        "warnings": [asdict(warning) for warning in crop.warnings],
+        "tissue_png": encode_png(crop.tissue.pixels),
+    }
+
+
+def _instance(row: Row[Any]) -> ReceivedInstance:
+    return ReceivedInstance(
+        study_instance_uid=row.study_instance_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        sop_class_uid=row.sop_class_uid,
+        content_sha256=row.content_sha256,
+        received_at=row.received_at,
+        image=None if row.view is None else _image(row),
+        reason=None if row.reason_code is None else AnalysisWarning(row.reason_code, row.reason_detail),
+        refused=row.refused,
+    )
+
+
+def _image(row: Row[Any]) -> ReceivedImage:
+    origin = Origin(**row.origin)
+    key = ImageKey(row.study_instance_uid, row.sop_instance_uid, row.frame_number, _box(row), row.tissue_sha256)
+    return ReceivedImage(View(row.view), key, origin.taken_at, origin.instance_number, read_warnings(row.warnings))
+
+
+def _read_crop(connection: Connection, key: ImageKey) -> Crop | None:
+    same = and_(_is(key.study_instance_uid, key.sop_instance_uid), _t.tissue_sha256 == key.tissue_sha256)
+    row = connection.execute(select(received_instances).where(same)).one_or_none()
+    return None if row is None else _crop(row)
+
+
+def _crop(row: Row[Any]) -> Crop:
+    return Crop(
+        sop_instance_uid=row.sop_instance_uid,
+        study_instance_uid=row.study_instance_uid,
+        frame_number=row.frame_number,
+        decoder=row.decoder,
+        tissue=Tissue(decode_png(row.tissue_png), _box(row), row.tissue_source),
+        origin=Origin(**row.origin),
+        warnings=read_warnings(row.warnings),
+    )
+
+
+def _box(row: Row[Any]) -> TissueBox:
+    return TissueBox(row.tissue_x0, row.tissue_y0, row.tissue_x1, row.tissue_y1)

@@ -1,0 +1,127 @@
+"""STOW-RS (PS3.18 10.5): a body of any number of instances in, what became of each out."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from app.adapters.multipart import DICOM_MEDIA_TYPE, RelatedPart, RelatedReader, read_boundary
+from app.api.dicom_json import MEDIA_TYPE, store_response
+from app.api.problems import problem_responses
+from app.api.runtime import RuntimeDep, StudiesDep
+from app.core.errors import AnalysisError, MalformedMultipart, NotAcceptable, UnsupportedMediaType
+from app.studies import Receipt, StudyService
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/dicom-web"
+router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
+
+Uid = Annotated[str, Path(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)", examples=["1.2.840.113619.2"])]
+ACCEPTABLE = {MEDIA_TYPE, "application/json", "application/*", "*/*"}
+MAX_DRAINED_BYTES = 8 << 20
+
+_RESPONSE: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+DOCUMENTED: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {**_RESPONSE, "description": "Every instance was accepted"},
+        202: {**_RESPONSE, "description": "Some instances were accepted, others failed"},
+        409: {**_RESPONSE, "description": "No instance was accepted"},
+        **problem_responses(400, 406, 408, 413, 415, 422, 503),
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                f'multipart/related; type="{DICOM_MEDIA_TYPE}"': {"schema": {"type": "string", "format": "binary"}}
+            },
+        }
+    },
+}
+
+
+@router.post("/studies", summary="Store instances of any studies (STOW-RS)", **DOCUMENTED)
+async def store_instances(request: Request, runtime: RuntimeDep, studies: StudiesDep) -> Response:
+    """Send any subset of a study's instances, in any order, as often as wanted.
+
+    What shows one of the four views is cropped and kept; what is none of them is accepted and set aside, and
+    `GET /v1/studies/{study_instance_uid}` says why. When the fourth view is in, the study is analysed.
+    """
+    return await _store(request, runtime.max_stow_parts, studies, None)
+
+
+@router.post("/studies/{study_instance_uid}", summary="Store instances of one study (STOW-RS)", **DOCUMENTED)
+async def store_instances_of_study(
+    study_instance_uid: Uid, request: Request, runtime: RuntimeDep, studies: StudiesDep
+) -> Response:
+    """As without the UID; an instance of another study fails."""
+    return await _store(request, runtime.max_stow_parts, studies, study_instance_uid)
+
+
+async def _store(request: Request, max_parts: int, studies: StudyService, study_uid: str | None) -> Response:
+    check_accept(request.headers.get("accept", "*/*"))
+    reader = RelatedReader(
+        read_boundary(request.headers.get("content-type", "")),
+        max_part_bytes=studies.max_instance_bytes,
+        max_parts=max_parts,
+    )
+    receipts: list[Receipt] = []
+    body = request.stream()
+    try:
+        async for part in _parts(body, reader):
+            receipts.append(await run_in_threadpool(_receive, studies, part, study_uid))  # noqa: PERF401 - see finally
+    except AnalysisError:
+        await _drain(body)
+        raise
+    finally:  # whatever went wrong with the rest: what is kept by now may be a whole study
+        await run_in_threadpool(studies.settle, _studies(receipts))
+    if not receipts:
+        raise MalformedMultipart("The body has no part.")
+    refused = sum(each.refusal is not None for each in receipts)
+    logger.info("stow accepted=%d refused=%d", len(receipts) - refused, refused)
+    return store_response(receipts)
+
+
+async def _parts(body: AsyncIterator[bytes], reader: RelatedReader) -> AsyncIterator[RelatedPart]:
+    """Give each part as soon as it is complete; nothing is read from the network while it is handled."""
+    try:
+        async for chunk in body:
+            for part in reader.feed(chunk):
+                yield part
+    except ClientDisconnect as error:
+        raise MalformedMultipart("The connection ended before the body did.") from error
+    reader.close()
+
+
+async def _drain(body: AsyncIterator[bytes]) -> None:
+    """Read on for a while: a client that is still sending would not hear the refusal."""
+    drained = 0
+    with suppress(ClientDisconnect, HTTPException):
+        async for chunk in body:
+            drained += len(chunk)
+            if drained > MAX_DRAINED_BYTES:
+                return
+
+
+def _receive(studies: StudyService, part: RelatedPart, study_uid: str | None) -> Receipt:
+    if part.media_type != DICOM_MEDIA_TYPE:
+        return studies.refuse(UnsupportedMediaType(f"A part is not {DICOM_MEDIA_TYPE}."))
+    return studies.receive(part.content, study_uid)
+
+
+def _studies(receipts: list[Receipt]) -> set[str]:
+    """Name the studies of which something was accepted."""
+    return {each.identity.study_instance_uid for each in receipts if each.identity and not each.refusal}
+
+
+def check_accept(accept: str) -> None:
+    """Raise NotAcceptable unless the client takes the answer's media type; parameters and weights are let pass."""
+    ranges = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
+    if not ranges & ACCEPTABLE:
+        raise NotAcceptable(f"The answer is {MEDIA_TYPE}. Accept that, or */*.")

@@ -1,0 +1,96 @@
+"""GET /v1/studies: what is known of a study that fills up."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from app.api.problems import problem_responses
+from app.api.runtime import RuntimeDep
+from app.api.schemas import (
+    AnalysisReference,
+    CandidateOut,
+    SetAsideOut,
+    StudyOut,
+    StudyViewOut,
+    WarningOut,
+    analysis_out,
+)
+from app.core.errors import UnknownResource
+from app.core.studies import CHOICE_RULE, Choice, ReceivedInstance
+from app.core.values import View
+from app.studies import StudyState, read_state
+
+router = APIRouter(prefix="/v1", tags=["studies"])
+
+Uid = Annotated[str, Path(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)", examples=["1.2.840.113619.2"])]
+
+
+@router.get(
+    "/studies/{study_instance_uid}", summary="What is known of a study", responses=problem_responses(404, 422, 503)
+)
+def get_study(study_instance_uid: Uid, runtime: RuntimeDep) -> StudyOut:
+    """Tell which views are in, which image stands for each and why, what was set aside, and what was answered.
+
+    What `POST /v1/analyses` refuses is answered at once and leaves nothing behind, so it is not listed here.
+    """
+    state = read_state(runtime.repository, runtime.received, study_instance_uid)
+    if state is None:
+        raise UnknownResource("No view of this study is in. Send it to /v1/analyses or /dicom-web/studies.")
+    return study_out(study_instance_uid, state)
+
+
+def study_out(study_instance_uid: str, state: StudyState) -> StudyOut:
+    """Write a study's state as a response."""
+    views_in = {view.view for analysis in state.analyses for view in analysis.estimate.views} | set(state.choices)
+    return StudyOut(
+        study_instance_uid=study_instance_uid,
+        views_in=[view for view in View if view in views_in],
+        views_missing=[view for view in View if view not in views_in],
+        choice_rule=CHOICE_RULE,
+        received=[_view_out(choice, state.instances) for choice in state.choices.values()],
+        set_aside=[_set_aside_out(each) for each in state.instances if not each.refused and each.reason],
+        refused=[_set_aside_out(each) for each in state.instances if each.refused],
+        waiting_for=WarningOut.model_validate(state.obstacle) if state.obstacle and state.instances else None,
+        analysis=analysis_out(state.current) if state.current else None,
+        superseded=[
+            AnalysisReference(
+                id=each.id, created_at=each.created_at, complete=each.estimate.complete, url=f"/v1/analyses/{each.id}"
+            )
+            for each in state.analyses
+            if state.current is None or each.id != state.current.id
+        ],
+    )
+
+
+def _view_out(choice: Choice, instances: Sequence[ReceivedInstance]) -> StudyViewOut:
+    candidates = [each for each in instances if each.image and each.image.view == choice.image.view]
+    return StudyViewOut(
+        view=choice.image.view,
+        chosen=choice.image.key.sop_instance_uid,
+        chosen_because=choice.reason,
+        candidates=[_candidate_out(each) for each in candidates],
+    )
+
+
+def _candidate_out(instance: ReceivedInstance) -> CandidateOut:
+    assert instance.image  # noqa: S101 - else it is no candidate
+    return CandidateOut(
+        sop_instance_uid=instance.sop_instance_uid,
+        frame_number=instance.image.key.frame_number,
+        taken_at=instance.image.taken_at or None,
+        instance_number=instance.image.instance_number,
+        received_at=instance.received_at,
+        warnings=[WarningOut.model_validate(warning) for warning in instance.image.warnings],
+    )
+
+
+def _set_aside_out(instance: ReceivedInstance) -> SetAsideOut:
+    assert instance.reason  # noqa: S101 - an instance without image has a reason
+    return SetAsideOut(
+        sop_instance_uid=instance.sop_instance_uid,
+        sop_class_uid=instance.sop_class_uid,
+        received_at=instance.received_at,
+        code=instance.reason.code,
+        detail=instance.reason.detail,
+    )

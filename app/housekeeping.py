@@ -1,0 +1,75 @@
+"""What nobody asks for: analyse studies that were forgotten, forget studies that stay unfinished."""
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from app.adapters.study_repository import StudyRepository
+from app.core.errors import StorageUnavailable
+from app.studies import StudyService
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_S = 3600.0
+RETRY_S = 60.0
+"""When the database did not answer."""
+
+
+class Housekeeping:
+    """A thread that works at the start and every hour; as a context it runs and ends.
+
+    Parameters
+    ----------
+    received : StudyRepository
+    studies : StudyService or None
+        None without a bundle: then nothing can be analysed.
+    unfinished : timedelta
+        How long a study may wait for its next instance.
+    """
+
+    def __init__(self, received: StudyRepository, studies: StudyService | None, unfinished: timedelta) -> None:
+        self._received = received
+        self._studies = studies
+        self._unfinished = unfinished
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        since: datetime | None = None  # at the start, all: nobody knows how long the service was down
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            now = datetime.now(UTC)
+            try:
+                self.tidy(now, since)
+            except StorageUnavailable as error:
+                logger.warning("housekeeping waits: code=%s", error.code)
+                pause = RETRY_S
+            else:
+                since, pause = now - self._unfinished, INTERVAL_S
+
+    def tidy(self, now: datetime, since: datetime | None = None) -> None:
+        """Analyse what can be analysed, then forget what stayed unfinished for too long.
+
+        Raises
+        ------
+        StorageUnavailable
+        """
+        for uid in self._studies.forgotten(since) if self._studies else ():
+            if self._stopping.is_set():
+                return
+            assert self._studies  # noqa: S101 - else there is no uid
+            self._studies.settle([uid])
+        if forgotten := self._received.delete_unfinished(before=now - self._unfinished):
+            logger.info("unfinished studies deleted: instances=%d", forgotten)

@@ -1,0 +1,341 @@
+"""Studies that fill up: any order, any repeats, any restarts lead to the same analysis."""
+
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.adapters.bundle_store import Bundle
+from app.adapters.database import Database
+from app.adapters.dicom import read_instance
+from app.adapters.metrics import Metrics
+from app.adapters.repository import AnalysisRepository
+from app.adapters.study_repository import StudyRepository
+from app.core.errors import MixedStudies, NotDicom, StorageUnavailable, UndecodablePixels, UploadTooLarge
+from app.core.studies import ChoiceReason
+from app.core.values import View
+from app.core.views import DEFAULT_VIEW_RULES
+from app.housekeeping import Housekeeping
+from app.service import AnalysisService, Part
+from app.studies import StudyService, StudyState, read_state
+from tests.factories import ct_instance, four_view_study, truncated, uid, us_instance
+from tests.fakes import fake_bundle
+
+STUDY = uid("study", 1, 1)
+HOURS = timedelta(hours=1)
+SMALL: dict[str, Any] = {"rows": 240, "columns": 320}
+FOUR = list(four_view_study(**SMALL).values())
+
+
+def newer(view: View, taken_at: str = "20300101120000", **arguments: Any) -> bytes:
+    """Another image of a view, taken later; the others do not say when they were taken."""
+    later = {"AcquisitionDateTime": taken_at}
+    return us_instance(view=view, number=9, attributes=later, **SMALL, **arguments)
+
+
+NEWER = newer(View.LIVER_KIDNEY)
+NOT_OURS = [ct_instance(), us_instance(view="ABDOMEN", **SMALL)]
+
+
+class Rig:
+    """The service on a database, as one process after another would have it."""
+
+    def __init__(self, database: Database, bundle: Bundle | None = None) -> None:
+        self.repository = AnalysisRepository(database.engine)
+        self.received = StudyRepository(database.engine)
+        self.metrics = Metrics()
+        self.service = AnalysisService(
+            bundle or fake_bundle(),
+            self.repository,
+            self.metrics,
+            view_rules=DEFAULT_VIEW_RULES,
+            max_instance_bytes=1 << 20,
+        )
+        self.studies = StudyService(self.service, self.received, self.metrics)
+
+    def send(self, contents: Sequence[bytes]) -> None:
+        for content in contents:
+            self.studies.receive(content)
+        self.studies.settle([STUDY])
+
+    def state(self) -> StudyState:
+        state = read_state(self.repository, self.received, STUDY)
+        assert state
+        return state
+
+    def analyses(self) -> int:
+        return len(self.repository.page(study_instance_uid=None, limit=100, cursor=None)[0])
+
+    def used(self) -> list[str]:
+        current = self.state().current
+        assert current
+        return [view.sop_instance_uid for view in current.estimate.views]
+
+    def tidy(self, later: timedelta = timedelta()) -> None:
+        keeper = Housekeeping(self.received, self.studies, 72 * HOURS)
+        keeper.tidy(datetime.now(UTC) + later)
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    return Rig(database)
+
+
+@contextmanager
+def fresh_database() -> Iterator[Database]:
+    with tempfile.TemporaryDirectory() as folder, Database(f"sqlite:///{folder}/test.db") as database:
+        database.upgrade()
+        yield database
+
+
+class TestFilling:
+    def test_the_fourth_view_is_followed_by_one_analysis(self, rig: Rig) -> None:
+        for content in FOUR[:3]:
+            rig.send([content])
+        assert rig.analyses() == 0
+        assert rig.state().obstacle
+        rig.send([FOUR[3]])
+        current = rig.state().current
+        assert current
+        assert current.estimate.complete
+        assert rig.analyses() == 1
+
+    def test_everything_three_times_is_one_analysis(self, rig: Rig) -> None:
+        for content in FOUR * 3:
+            rig.send([content])
+        assert rig.analyses() == 1
+
+    def test_it_is_the_analysis_that_a_form_would_have_got(self, rig: Rig) -> None:
+        rig.send(FOUR)
+        analysis, is_new = rig.service.analyse([Part(f"instances[{n}]", content) for n, content in enumerate(FOUR)])
+        assert not is_new
+        current = rig.state().current
+        assert current
+        assert analysis.id == current.id
+
+    def test_a_newer_image_supersedes_and_an_older_one_changes_nothing(self, rig: Rig) -> None:
+        rig.send(FOUR)
+        old = rig.state().current
+        rig.send([NEWER])
+        assert old
+        assert old.id not in {getattr(rig.state().current, "id", None)}
+        assert (rig.analyses(), len(rig.state().analyses)) == (2, 2)
+        rig.send([newer(View.HEPATIC_VEINS, taken_at="")])
+        rig.send([newer(View.LIVER_KIDNEY, taken_at="19990101", participant=1, frames=2)])
+        assert rig.state().choices[View.LIVER_KIDNEY].reason == ChoiceReason.TAKEN_LAST
+        assert rig.used()[3] == uid("instance", 1, 1, View.LIVER_KIDNEY, 9, "MONOCHROME2", (1, 240, 320))
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.randoms(use_true_random=False))
+    def test_order_repeats_and_restarts_do_not_matter(self, rng: random.Random) -> None:
+        contents = [*FOUR, NEWER, *NOT_OURS]
+        sent = rng.sample(contents, len(contents)) + rng.choices(contents, k=5)
+        with fresh_database() as database:
+            rig = Rig(database)
+            while sent:
+                group = [sent.pop() for _ in range(min(len(sent), rng.randint(1, 4)))]
+                if rng.random() < 0.3:  # killed between the last instance and its analysis
+                    for content in group:
+                        rig.studies.receive(content)
+                    rig = Rig(database)
+                    rig.tidy()
+                else:
+                    rig.send(group)
+            assert rig.used() == EXPECTED
+            assert sum(each.id == getattr(rig.state().current, "id", "") for each in rig.state().analyses) == 1
+            before = rig.analyses()
+            rig.send(contents)
+            assert rig.analyses() == before <= 2
+
+    def test_views_sent_at_the_same_time_are_one_analysis(self, rig: Rig) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda content: rig.send([content]), FOUR * 4))
+        assert rig.analyses() == 1
+        assert rig.state().current
+
+    def test_an_analysis_that_was_lost_is_made_at_the_next_start(self, rig: Rig, database: Database) -> None:
+        for content in FOUR:
+            rig.studies.receive(content)
+        assert rig.state().current is None
+        restarted = Rig(database)
+        restarted.tidy()
+        assert restarted.state().current
+        restarted.tidy()
+        assert restarted.analyses() == 1
+
+    def test_and_so_is_one_that_a_newer_image_lost(self, rig: Rig) -> None:
+        rig.send(FOUR)
+        rig.studies.receive(NEWER)
+        assert rig.state().current is None
+        rig.tidy()
+        assert rig.used() == EXPECTED
+
+    def test_a_new_bundle_answers_what_is_sent_again_and_no_more(self, rig: Rig, database: Database) -> None:
+        rig.send(FOUR)
+        updated = Rig(database, fake_bundle("1" * 64))
+        updated.tidy()
+        assert updated.analyses() == 1
+        updated.send(FOUR[:1])
+        current = updated.state().current
+        assert current
+        assert (updated.analyses(), current.bundle.sha256) == (2, "1" * 64)
+
+    def test_one_picture_under_two_views_is_not_analysed(self, rig: Rig) -> None:
+        rig.send([*FOUR[:3], same_picture(FOUR[0], View.LIVER_KIDNEY)])
+        found = rig.state().obstacle
+        assert found
+        assert found.code == "duplicate_instance"
+        assert rig.analyses() == 0
+
+
+EXPECTED = [
+    uid("instance", 1, 1, view, 9 if view == View.LIVER_KIDNEY else 1 + number, "MONOCHROME2", (1, 240, 320))
+    for number, view in enumerate(View)
+]
+
+
+def same_picture(content: bytes, view: View) -> bytes:
+    """The pixels of an image under another name and UID."""
+    return us_instance(view=view, pixels=read_instance(content).pixels, regions=None)
+
+
+class TestReplacing:
+    def test_another_picture_of_the_same_uid_takes_its_place_and_is_warned_of(self, rig: Rig) -> None:
+        rig.send(FOUR)
+        first = rig.state().current
+        changed = with_other_pixels(FOUR[3])
+        rig.send([changed])
+        second = rig.state().current
+        assert first
+        assert second
+        assert first.id != second.id
+        assert second.estimate.views[3].warnings[-1].code == "picture_replaced"
+        rig.send([FOUR[3]])
+        assert getattr(rig.state().current, "id", None) == first.id, "the question decides, not the time"
+
+    def test_a_changed_header_is_the_same_picture(self, rig: Rig) -> None:
+        rig.send([FOUR[3]])
+        corrected = us_instance(view=View.LIVER_KIDNEY, number=4, attributes={"PatientID": "QX-2"}, **SMALL)
+        rig.send([corrected])
+        image = rig.state().choices[View.LIVER_KIDNEY].image
+        assert "picture_replaced" not in {warning.code for warning in image.warnings}
+        crop = rig.received.crops({View.LIVER_KIDNEY: image.key})[View.LIVER_KIDNEY]
+        assert crop.origin.study["PatientID"] == "QX-2"
+
+    def test_a_damaged_copy_does_not_drive_out_the_image(self, rig: Rig) -> None:
+        rig.send(FOUR)
+        receipt = rig.studies.receive(truncated(FOUR[0], 0.9))
+        assert receipt.refusal == UndecodablePixels.code
+        assert rig.state().obstacle is None
+
+    def test_a_new_label_moves_an_image_to_its_view(self, rig: Rig) -> None:
+        labelled = us_instance(view=View.LIVER_KIDNEY, number=4, attributes={"ProtocolName": "nothing"}, **SMALL)
+        rig.send([labelled])
+        assert [each.reason.code for each in rig.state().instances if each.reason] == ["unrecognised_view"]
+        rig.send([FOUR[3]])
+        assert list(rig.state().choices) == [View.LIVER_KIDNEY]
+        assert len(rig.state().instances) == 1
+
+
+def with_other_pixels(content: bytes) -> bytes:
+    """Some grey levels in the middle of the tissue, changed under the same UIDs."""
+    at = len(content) - 320 * 120 - 160
+    return content[: at - 20] + bytes(90 + n for n in range(20)) + content[at:]
+
+
+class TestOutcomes:
+    def test_what_is_no_view_of_ours_is_set_aside_with_its_reason(self, rig: Rig) -> None:
+        receipts = [rig.studies.receive(content) for content in NOT_OURS]
+        assert [receipt.refusal for receipt in receipts] == [None, None]
+        reasons = {each.reason.code for each in rig.state().instances if each.reason}
+        assert reasons == {"not_ultrasound", "unrecognised_view"}
+
+    def test_what_should_be_a_view_and_cannot_be_used_is_refused_and_noted(self, rig: Rig) -> None:
+        receipt = rig.studies.receive(truncated(FOUR[0], 0.9))
+        assert receipt.refusal == UndecodablePixels.code
+        (noted,) = rig.state().instances
+        assert noted.refused
+        assert noted.reason
+        assert noted.reason.code == "undecodable_pixels"
+
+    def test_a_large_image_is_refused_only_if_it_names_a_view(self, rig: Rig) -> None:
+        large: dict[str, Any] = {"rows": 1200, "columns": 1600}
+        view, other = (rig.studies.receive(us_instance(view=name, **large)) for name in (View.LIVER_KIDNEY, "ABDOMEN"))
+        assert view.refusal == UploadTooLarge.code
+        assert other.refusal is None
+
+    def test_what_is_not_dicom_is_nobodys(self, rig: Rig) -> None:
+        receipt = rig.studies.receive(b"%PDF-1.7")
+        assert receipt.identity is None
+        assert receipt.refusal == NotDicom.code
+
+    def test_another_study_than_the_address_is_refused_and_leaves_nothing(self, rig: Rig) -> None:
+        receipt = rig.studies.receive(FOUR[0], "1.2.3")
+        assert receipt.refusal == MixedStudies.code
+        assert read_state(rig.repository, rig.received, STUDY) is None
+
+    def test_no_uid_and_nothing_of_the_patient_is_counted(self, rig: Rig) -> None:
+        rig.send([*FOUR, *NOT_OURS, FOUR[0], b"x"])
+        text = rig.metrics.render().decode()
+        assert 'received_instances_total{code="",outcome="stored"} 4.0' in text
+        assert 'received_instances_total{code="",outcome="repeated"} 1.0' in text
+        assert 'received_instances_total{code="not_ultrasound",outcome="set_aside"} 1.0' in text
+        assert 'received_instances_total{code="not_dicom",outcome="refused"} 1.0' in text
+        assert "2.25." not in text
+
+
+class TestExpiry:
+    def test_an_unfinished_study_is_forgotten_a_finished_one_is_not(self, rig: Rig) -> None:
+        rig.send([*FOUR, *NOT_OURS])
+        rig.studies.receive(us_instance(study=2, **SMALL))
+        rig.tidy(71 * HOURS)
+        assert rig.received.instances(uid("study", 1, 2))
+        rig.tidy(73 * HOURS)
+        assert rig.received.instances(uid("study", 1, 2)) == []
+        assert len(rig.received.instances(STUDY)) == 6
+
+    def test_the_last_instance_counts(self, rig: Rig, database: Database) -> None:
+        rig.send(FOUR[:2])
+        assert rig.received.delete_unfinished(before=datetime.now(UTC) - HOURS) == 0
+        assert rig.received.delete_unfinished(before=datetime.now(UTC) + HOURS) == 2
+
+    def test_what_can_be_analysed_is_not_forgotten(self, rig: Rig) -> None:
+        for content in FOUR:
+            rig.studies.receive(content)
+        rig.tidy(100 * HOURS)
+        assert len(rig.state().instances) == 4
+        assert rig.state().current
+
+
+class TestStudyRepository:
+    def test_studies_with_all_views_come_in_pages(self, rig: Rig) -> None:
+        for study in range(3):
+            for content in four_view_study(study=study, **SMALL).values():
+                rig.studies.receive(content)
+        rig.studies.receive(us_instance(study=7, **SMALL))
+        expected = sorted(uid("study", 1, study) for study in range(3))
+        first = rig.received.studies_with_all_views(limit=2)
+        assert first + rig.received.studies_with_all_views(after=first[-1], limit=2) == expected
+        assert rig.received.studies_with_all_views(since=datetime.now(UTC) - HOURS) == expected
+        assert rig.received.studies_with_all_views(since=datetime.now(UTC) + HOURS) == []
+        assert sorted(rig.studies.forgotten()) == expected
+
+    def test_the_crop_comes_back_to_the_last_grey_level(self, rig: Rig) -> None:
+        rig.send([FOUR[0]])
+        stored = rig.state().choices[View.HEPATIC_VEINS].image.key
+        crop = rig.received.crops({View.HEPATIC_VEINS: stored})[View.HEPATIC_VEINS]
+        fresh = rig.service.read_crop(FOUR[0])
+        assert (crop.tissue.pixels == fresh.tissue.pixels).all()
+        assert (crop.origin, crop.decoder, crop.warnings) == (fresh.origin, fresh.decoder, fresh.warnings)
+
+    def test_a_missing_schema_is_storage_unavailable(self, tmp_path: Path) -> None:
+        with Database(f"sqlite:///{tmp_path}/empty.db") as database, pytest.raises(StorageUnavailable):
+            Rig(database).studies.receive(FOUR[0])
