@@ -1,8 +1,11 @@
 """One L1 quadratic on few columns: coordinate descent finds the support, one linear solve the coefficients."""
 
+import warnings
+
 import numpy as np
 from scipy.linalg.lapack import dposv
 from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
 from app.core.values import Floats
@@ -51,9 +54,14 @@ def minimise(G: Floats, q: Floats, size: float, alpha: float, start: Floats, tol
 
 
 def _descend(G: Floats, q: Floats, size: float, alpha: float, start: Floats, tolerance: float) -> Floats:
-    """Coordinate descent; of `A` and `z` scikit-learn reads only the width and the length once it has `G` and `q`."""
+    """Coordinate descent; of `A` and `z` scikit-learn reads only the width and the length once it has `G` and `q`.
+
+    Whether it converged is not its to say: the duality gap of the whole problem decides, and an uncertified fit raises.
+    """
     A, z = np.zeros((1, len(q)), order="F"), np.array([np.sqrt(size)])
-    with config_context(skip_parameter_validation=True):  # it costs more than the descent
+    # parameter validation costs more than the descent
+    with config_context(skip_parameter_validation=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         _, path, _ = enet_path(
             A, z, l1_ratio=1.0, alphas=[alpha], precompute=G, Xy=q, coef_init=start.copy(),
             check_input=False, tol=max(tolerance / size, 1e-14), max_iter=_MAX_EPOCHS,
