@@ -63,7 +63,7 @@ def pretrain(
         "var/pretrain"
     ),
 ) -> None:
-    """Train a ResNet-50 on simulated views (needs torch; about 20 minutes on two cores)."""
+    """Train a ResNet-50 on simulated views (needs torch; about an hour on two cores)."""
     try:
         from training.pretrain import pretrain as run_pretraining
     except ModuleNotFoundError as error:
