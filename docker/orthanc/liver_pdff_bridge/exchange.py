@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from liver_pdff_bridge.archive import (
     Archive,
@@ -62,14 +61,14 @@ def exchange(archive: Archive, service: Service, study_id: str, *, metadata: int
         outcome = send(archive, service, study, max_bytes)
         write_mark(archive, study_id, metadata, sent)
     try:
-        analysis = service.analysis(study.study_instance_uid)
+        urls = service.results(study.study_instance_uid)
     except NotAnalysed:
         write_mark(archive, study_id, metadata, Mark())
         raise
-    if analysis is None:
+    if urls is None:
         write_mark(archive, study_id, metadata, study.goal)
         return outcome
-    kept, removed = bring_results(archive, service, study, analysis)
+    kept, removed = bring_results(archive, service, study, urls)
     write_mark(archive, study_id, metadata, replace(sent, results=digest(kept)))
     return replace(outcome, results=len(kept), removed=removed)
 
@@ -88,10 +87,8 @@ def send(archive: Archive, service: Service, study: Study, max_bytes: int) -> Ou
     return _outcome(stored, too_large=len(study.sources) - len(fitting))
 
 
-def bring_results(
-    archive: Archive, service: Service, study: Study, analysis: dict[str, Any]
-) -> tuple[frozenset[str], int]:
-    """Store an analysis's objects, then remove what an earlier analysis left: a reader never finds none.
+def bring_results(archive: Archive, service: Service, study: Study, urls: Sequence[str]) -> tuple[frozenset[str], int]:
+    """Store the current analysis's objects, then remove what an earlier analysis left: a reader never finds none.
 
     Returns
     -------
@@ -100,7 +97,7 @@ def bring_results(
     int
         How many were removed.
     """
-    kept = frozenset(store_file(archive, service.fetch(url)) for url in analysis["dicom_urls"])
+    kept = frozenset(store_file(archive, service.fetch(url)) for url in urls)
     superseded = [each for each in study.own if each.id not in kept]
     for each in superseded:
         remove(archive, each)

@@ -74,8 +74,8 @@ class Service:
             raise ServiceRefused(f"the answer to STOW-RS tells of {accepted + refused} instances, not of {count}")
         return Stored(accepted, refused)
 
-    def analysis(self, study_instance_uid: str) -> dict[str, Any] | None:
-        """Read the current analysis of a study; None while views are missing or cannot be used.
+    def results(self, study_instance_uid: str) -> list[str] | None:
+        """List the result objects of a study's current analysis; None while views are missing or cannot be used.
 
         Raises
         ------
@@ -88,11 +88,10 @@ class Service:
             return None
         if status != 200:
             raise _refusal(status, answer)
-        study = _json(answer)
-        if study["analysis"] is None and not study["views_missing"] and not study["waiting_for"]:
-            raise NotAnalysed("every view is in, but the study is not analysed")
-        analysis: dict[str, Any] | None = study["analysis"]
-        return analysis
+        try:
+            return _results(_json(answer))
+        except KeyError as error:
+            raise ServiceRefused(f"the answer has no {error}: is the service of another version?") from error
 
     def fetch(self, path: str) -> bytes:
         """Read a result object.
@@ -156,6 +155,14 @@ def _json(answer: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ServiceRefused("the answer is no JSON object: is that address a liver-pdff?")
     return body
+
+
+def _results(study: dict[str, Any]) -> list[str] | None:
+    if study["analysis"] is not None:
+        return [str(url) for url in study["analysis"]["dicom_urls"]]
+    if not study["views_missing"] and not study["waiting_for"]:
+        raise NotAnalysed("every view is in, but the study is not analysed")
+    return None
 
 
 def _length(body: dict[str, Any], tag: str) -> int:

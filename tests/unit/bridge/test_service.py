@@ -56,14 +56,20 @@ def test_an_answer_that_does_not_list_every_instance_is_none(service: FakeLiverP
 def test_a_404_of_somebody_else_is_no_answer_about_the_study(service: FakeLiverPdff) -> None:
     service.status, service.body = 404, b'{"code": "page_not_found"}'
     with pytest.raises(ServiceRefused, match="404 page_not_found"):
-        client(service).analysis("1.2.3")
+        client(service).results("1.2.3")
+
+
+def test_a_service_without_result_objects_is_told_from_a_study_without_analysis(service: FakeLiverPdff) -> None:
+    service.body = b'{"analysis": {"id": "1"}, "views_missing": [], "waiting_for": null}'
+    with pytest.raises(ServiceRefused, match="'dicom_urls'"):
+        client(service).results("1.2.3")
 
 
 def test_nobody_there() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(ServiceUnavailable, match="ConnectionRefusedError"):
-            Service(f"http://127.0.0.1:{unused.getsockname()[1]}", "", 1).analysis("1.2.3")
+            Service(f"http://127.0.0.1:{unused.getsockname()[1]}", "", 1).results("1.2.3")
 
 
 def test_an_early_refusal_is_heard_although_the_body_was_not_read() -> None:
