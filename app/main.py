@@ -14,12 +14,12 @@ from app.adapters.database import Database
 from app.adapters.metrics import Metrics
 from app.adapters.repository import AnalysisRepository
 from app.adapters.study_repository import StudyRepository
-from app.api import analyses, pages, stow, studies, system
+from app.api import analyses, pages, results, stow, studies, system
 from app.api.limits import BodyBounds, HeadAsGet, UploadLimits
 from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
 from app.api.runtime import Runtime
-from app.api.schemas import NOTICE
 from app.core.errors import BundleError, StorageUnavailable
+from app.core.notices import NOTICE
 from app.core.views import ViewRule
 from app.housekeeping import Housekeeping
 from app.service import AnalysisService
@@ -71,7 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(HeadAsGet)
     install_problem_handlers(app, metrics)
-    for module in (analyses, studies, stow, pages, system):
+    for module in (analyses, results, studies, stow, pages, system):
         app.include_router(module.router)
     add_problem_schema(app.openapi())
     return app

@@ -37,6 +37,11 @@ def decode_png(content: bytes) -> NDArray[np.uint8]:
 
 
 def draw_overlay(tissue: GreyImage, cam: Floats, target: Target) -> bytes:
+    """Lay one class activation map over its tissue, as PNG."""
+    return encode_png(draw_overlay_pixels(tissue, cam, target))
+
+
+def draw_overlay_pixels(tissue: GreyImage, cam: Floats, target: Target) -> NDArray[np.uint8]:
     """Lay one class activation map over its tissue.
 
     Parameters
@@ -48,14 +53,14 @@ def draw_overlay(tissue: GreyImage, cam: Floats, target: Target) -> bytes:
 
     Returns
     -------
-    bytes
-        PNG: the tissue in grey, positive contributions red, negative blue, stronger ones more opaque; below it a
-        scale with its limits and unit. The limits are symmetric about zero, at the map's largest magnitude.
+    ndarray of uint8, shape (rows + 66, columns, 3)
+        The tissue in grey, positive contributions red, negative blue, stronger ones more opaque; below it a scale
+        with its limits and unit. The limits are symmetric about zero, at the map's largest magnitude.
     """
     largest = float(np.abs(cam).max())
     signed = enlarge(cam, tissue.shape) / largest if largest > 0 else np.zeros(tissue.shape)
     tinted = tint(tissue, signed)
-    return encode_png(np.vstack([tinted, draw_scale(tissue.shape[1], largest, UNITS[target])]))
+    return np.vstack([tinted, draw_scale(tissue.shape[1], largest, UNITS[target])])
 
 
 def enlarge(cam: Floats, shape: tuple[int, ...]) -> Floats:

@@ -12,8 +12,8 @@ from app.adapters.pictures import decode_png, draw_overlay, encode_png, shrink
 from app.api.analyses import AnalysisId, find_analysis, find_tissue
 from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep
-from app.api.schemas import NOTICE, all_warnings
-from app.core.values import Target, View
+from app.core.notices import NOTICE, VIEW_NAMES, all_warnings
+from app.core.values import Target
 
 router = APIRouter(prefix="/v1", tags=["analyses"])
 
@@ -21,12 +21,6 @@ _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
 )
 _PICTURE_WIDTH = 420
-VIEW_NAMES = {
-    View.HEPATIC_VEINS: "Hepatic veins",
-    View.RIGHT_PORTAL_VEIN: "Right portal vein",
-    View.RIGHT_POSTERIOR_PORTAL_VEIN: "Right posterior portal vein",
-    View.LIVER_KIDNEY: "Liver / kidney",
-}
 
 
 @router.get(

@@ -5,15 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.notices import NOTICE, SCORE, all_warnings
 from app.core.studies import ChoiceReason
-from app.core.values import Analysis, AnalysisWarning, BundleIdentity, Estimate, View, ViewEstimate
-
-NOTICE = "Not a medical device. For research use; not for diagnosis."
-SCORE = "Score of a classifier fitted with balanced classes; not calibrated to how frequent steatosis is."
-SYNTHETIC = AnalysisWarning(
-    "synthetic_bundle",
-    "synthetic: not for clinical use. The heads of this bundle were fitted on simulated images.",
-)
+from app.core.values import Analysis, Estimate, View, ViewEstimate
 
 
 class _Out(BaseModel):
@@ -78,6 +72,11 @@ class AnalysisOut(_Out):
     estimate: EstimateOut
     views: list[ViewOut]
     warnings: list[WarningOut]
+    dicom_urls: list[str] = Field(
+        description="The answer as DICOM: report, summary page, an overlay for each view. Empty where the images "
+        "did not say which objects they are (SOP Class and Series Instance UID)."
+    )
+    fhir_url: str
 
 
 class AnalysisPage(_Out):
@@ -166,12 +165,18 @@ def analysis_out(analysis: Analysis) -> AnalysisOut:
         estimate=_estimate_out(estimate),
         views=[_view_out(analysis.id, view) for view in estimate.views],
         warnings=[WarningOut.model_validate(warning) for warning in all_warnings(analysis.bundle, estimate)],
+        dicom_urls=_dicom_urls(analysis),
+        fhir_url=f"/v1/analyses/{analysis.id}/fhir",
     )
 
 
-def all_warnings(bundle: BundleIdentity, estimate: Estimate) -> tuple[AnalysisWarning, ...]:
-    """List what concerns the whole answer; a synthetic bundle says so first."""
-    return (*((SYNTHETIC,) if bundle.synthetic else ()), *estimate.warnings)
+def _dicom_urls(analysis: Analysis) -> list[str]:
+    """Name every result object of an analysis; none if its images cannot be referenced."""
+    if not all(view.origin.is_referable for view in analysis.estimate.views):
+        return []
+    base = f"/v1/analyses/{analysis.id}"
+    overlays = [f"{base}/views/{view.view}/overlay.dcm" for view in analysis.estimate.views]
+    return [f"{base}/sr.dcm", f"{base}/summary.dcm", *overlays]
 
 
 def _estimate_out(estimate: Estimate) -> EstimateOut:

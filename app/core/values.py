@@ -102,6 +102,11 @@ class Origin:
     taken_at: str = ""
     study: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_referable(self) -> bool:
+        """Whether another object can refer to the image: PS3.3 C.17.2.1 needs its class and its series."""
+        return bool(self.sop_class_uid and self.series_instance_uid)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DicomInstance:

@@ -17,7 +17,7 @@ _INNER = 1e-2 * CERTIFIED
 _FIRST_CANDIDATES = 100
 """Without a guess, paths start on the columns that correlate most with the null residual."""
 _MAX_SWEEPS = 30
-_NEARLY = 0.9
+_NEARLY = 0.98
 """Columns this near to a bound are worth a look in similar fits."""
 _FEW = 32
 """How many violators of one penalty join the candidates in a sweep."""
