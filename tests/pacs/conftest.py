@@ -40,5 +40,5 @@ def stack(network: None, bundle_folder: Path, tmp_path_factory: pytest.TempPathF
         orthanc.start()
         yield Stack(orthanc, service, storescu, folder)
     finally:
-        orthanc.kill()
+        orthanc.close()
         service.kill()

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGURATION = ROOT / "docker" / "orthanc" / "orthanc.json"
 PASSWORD = "only-in-this-network"
 SERVICE_PORT = 8000
-POLL_S = 0.5
+POLL_S = 0.25
 TIMEOUT_S = 60.0
 
 
@@ -71,12 +71,21 @@ class Orthanc:
         except httpx2.TransportError:
             return False
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def kill(self) -> None:
         """End it as a power failure does."""
         if self._process:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        self.client.close()
 
     def get(self, path: str) -> Any:
         return self.client.get(path).raise_for_status().json()
@@ -93,6 +102,11 @@ class Orthanc:
 
     def file(self, name: str) -> bytes:
         return bytes(self.client.get(f"/instances/{name}/file").raise_for_status().content)
+
+    def rests(self) -> bool:
+        """Say whether the bridge has worked off every change that Orthanc wrote."""
+        status = self.get("/liver-pdff")
+        return bool(status["settled_up_to_change"] == self.get("/changes?last")["Last"] and not status["obstacle"])
 
     def requests(self) -> int:
         """How often the bridge has asked the service anything."""
@@ -119,6 +133,10 @@ class LiverPdff:
             self._running.process.wait()
             self._stack.close()
             self._running = None
+
+    @property
+    def running(self) -> bool:
+        return self._running is not None
 
     def signal(self, number: signal.Signals) -> None:
         assert self._running
@@ -155,7 +173,7 @@ class Stack:
         for number, content in enumerate(contents):
             files.append(self.folder / f"sent-{number}.dcm")
             files[-1].write_bytes(content)
-        for batch in ([[file] for file in files] if one_at_a_time else [files]):
+        for batch in [[file] for file in files] if one_at_a_time else [files]:
             self._storescu(batch, port)
 
     def _storescu(self, files: Sequence[Path], port: int) -> None:

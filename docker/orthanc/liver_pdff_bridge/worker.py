@@ -8,11 +8,11 @@ from itertools import islice
 from typing import Any, Protocol
 
 from liver_pdff_bridge.archive import Archive, changed_studies, last_change
-from liver_pdff_bridge.errors import BridgeError, ServiceUnavailable
+from liver_pdff_bridge.errors import BridgeError, ServiceRefused, ServiceUnavailable
 from liver_pdff_bridge.exchange import Outcome
 from liver_pdff_bridge.waiting import Waiting, backoff_s
 
-LAST_PAUSE_S = 60.0
+LAST_PAUSE_S = 15.0
 """Longest pause while the service does not answer: so long a study may wait after it is back."""
 SHOWN = 100
 
@@ -59,7 +59,8 @@ class Worker:
         self._waiting: Waiting | None = None
         self._kept = 0
         self._failures, self._resume_s, self._obstacle = 0, 0.0, ""
-        self.status: dict[str, Any] = {"obstacle": "", "waiting": 0, "studies": {}}
+        self.status: dict[str, Any] = {}
+        self._show()
 
     def start(self) -> None:
         """Begin to work."""
@@ -101,6 +102,8 @@ class Worker:
                 break
             self._handle(waiting, study_id)
             self._show()
+        if not waiting.waits():
+            self._carry_on()
         self._keep(waiting.cursor)
 
     def _keep(self, cursor: int) -> None:
@@ -126,6 +129,8 @@ class Worker:
         except BridgeError as error:
             waiting.postpone(study_id, self._clock(), str(error))
             self._log(f"study postponed: {error}")
+            if isinstance(error, ServiceRefused):  # it answers
+                self._carry_on()
         except Exception as error:
             waiting.postpone(study_id, self._clock(), f"unexpected {type(error).__name__}")
             raise
@@ -139,7 +144,7 @@ class Worker:
         if outcome != Outcome(settled=True):
             counts = " ".join(f"{name}={count}" for name, count in asdict(outcome).items() if name != "settled")
             self._log(f"study done: {counts}")
-            self._failures, self._obstacle = 0, ""
+            self._carry_on()
 
     def _hinder(self, obstacle: str, pause_s: float) -> None:
         """Wait with everything; say so once, not each time."""
@@ -148,8 +153,17 @@ class Worker:
         pause_s = max(pause_s, backoff_s(self._failures, self._poll_s, LAST_PAUSE_S))
         self._failures, self._obstacle, self._resume_s = self._failures + 1, obstacle, self._clock() + pause_s
 
+    def _carry_on(self) -> None:
+        if self._obstacle:
+            self._log("going on")
+        self._failures, self._obstacle = 0, ""
+
     def _show(self) -> None:
         """Publish what an operator may ask for: another thread reads it, so it is replaced and never changed."""
         waits = self._waiting.waits() if self._waiting else {}
-        studies = {study_id: asdict(wait) for study_id, wait in islice(waits.items(), SHOWN)}
-        self.status = {"obstacle": self._obstacle, "waiting": len(waits), "studies": studies}
+        self.status = {
+            "obstacle": self._obstacle,
+            "settled_up_to_change": self._waiting.cursor if self._waiting else None,
+            "waiting": len(waits),
+            "studies": {study_id: asdict(wait) for study_id, wait in islice(waits.items(), SHOWN)},
+        }

@@ -110,12 +110,13 @@ class TestWaits:
         for _ in range(600):
             worker.cycle()
             bench.now_s += 1
-        assert 10 <= len(bench.handled) <= 20
+        assert 30 <= len(bench.handled) <= 50
         assert bench.log == ["waiting: down"]
         bench.ends.clear()
         bench.now_s += LAST_PAUSE_S
         worker.cycle()
         assert sorted(bench.handled[-3:]) == ["a", "b", "c"]
+        assert bench.log[1:].count("going on") == 1
         assert worker.status["waiting"] == 0
 
     def test_the_pause_that_the_service_asks_for_is_kept(self) -> None:
@@ -128,6 +129,17 @@ class TestWaits:
         assert len(bench.handled) == 1
         worker.cycle()
         assert len(bench.handled) == 2
+
+    def test_an_obstacle_goes_with_the_last_study_that_met_it(self) -> None:
+        bench = Bench(ends={"a": ServiceUnavailable("down")})
+        worker = bench.worker()
+        bench.arrive("a")
+        worker.cycle()
+        assert bench.log == ["waiting: down"]
+        bench.ends["a"] = Outcome(settled=True)  # deleted meanwhile
+        bench.now_s += LAST_PAUSE_S
+        worker.cycle()
+        assert bench.log == ["waiting: down", "going on"]
 
     @pytest.mark.parametrize("error", [ServiceRefused("500"), ArchiveFault("disk"), Gone("image")])
     def test_one_study_does_not_hold_up_the_others(self, error: Exception) -> None:
