@@ -171,9 +171,9 @@ class RunningService:
 
 
 @contextmanager
-def running_service(bundle: Path, database_url: str, log: Path) -> Iterator[RunningService]:
-    """Start ``liver-pdff serve`` on a free port of the loopback, and stop it afterwards."""
-    port = free_port()
+def running_service(bundle: Path, database_url: str, log: Path, port: int | None = None) -> Iterator[RunningService]:
+    """Start ``liver-pdff serve`` on the loopback, at a free port unless one is given, and stop it afterwards."""
+    port = port or free_port()
     environment = os.environ | {
         "LIVER_PDFF_BUNDLE": str(bundle),
         "LIVER_PDFF_DATABASE_URL": database_url,
