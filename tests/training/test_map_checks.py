@@ -75,16 +75,25 @@ class TestTissue:
         seen[:, :112] = 90
         np.testing.assert_array_equal(tissue_cells(seen).all(axis=0), [True] * 4 + [False] * 3)
 
-    def test_greying_out_leaves_everything_else(self) -> None:
+    def test_greying_out_leaves_what_lies_further_off(self) -> None:
         seen = textured(np.full((7, 7), 60.0))
         seen[:16] = 0
         cells = np.zeros((7, 7), np.bool_)
-        cells[0, 3] = True
+        cells[2:5, 2:5] = True
         gone = without(seen, cells)
-        assert np.unique(gone[16:32, 96:128]).tolist() == [round(seen[16:].mean())]
+        middle = np.abs(gone[96:128, 96:128] - float(seen[16:].mean()))
+        assert middle.max() <= 0.5 + 0.01 * np.abs(seen[96:128, 96:128] - seen[16:].mean()).max()
         assert (gone[:16] == 0).all()
-        gone[:32, 96:128] = seen[:32, 96:128]
+        gone[32:192, 32:192] = seen[32:192, 32:192]
         np.testing.assert_array_equal(gone, seen)
+
+    def test_greying_out_draws_no_edge(self) -> None:
+        cells = np.zeros((7, 7), np.bool_)
+        cells[2:5, 2:5] = True
+        seen = np.full((224, 224), 200, np.uint8)
+        seen[:, :112] = 100
+        steps = np.abs(np.diff(without(seen, cells).astype(float), axis=0))
+        assert 0 < steps.max() < 5
 
     def test_what_is_examined_is_what_the_service_sees(self) -> None:
         tissue = np.random.default_rng(1).integers(0, 255, (300, 411), np.uint8)
@@ -134,12 +143,12 @@ class TestDeletion:
         assert self.ratio(picture, lambda cam, _: cam) > 1.4
         assert self.ratio(picture, shuffled) == pytest.approx(1, abs=0.12)
 
-    def test_removing_all_that_counts_leaves_the_intercept(self) -> None:
+    def test_removing_all_that_counts_leaves_little_but_the_intercept(self) -> None:
         seen = textured(one_corner())
         cam = 2.0 * NETWORK.look_at([seen]).activation[0, 0].astype(np.float64)
         heads = {Target.PDFF: TEXTURE_HEAD}
         changes = deletion_changes(seen, {Target.PDFF: cam}, heads, NETWORK, np.random.default_rng(0))
-        assert changes[Target.PDFF].highest == pytest.approx(cam.mean(), rel=1e-6)
+        assert 0.85 < changes[Target.PDFF].highest / cam.mean() < 1  # what is left stands under the patch's soft edge
 
 
 class TestSimilarity:
