@@ -147,6 +147,12 @@ class LiverPdff:
         assert self._running
         return self._running.client
 
+    def peak_mib(self) -> float:
+        """How much memory it has held at most."""
+        assert self._running
+        status = Path(f"/proc/{self._running.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
     def study(self, study_instance_uid: str) -> dict[str, Any]:
         """What the service knows of a study; empty: nothing."""
         answer = self.client.get(f"/v1/studies/{study_instance_uid}")
