@@ -1,5 +1,6 @@
 """What stands in docker/ and docker-compose.yml, checked without a container engine."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -26,8 +27,9 @@ def compose() -> Any:
     return YAML(typ="safe").load(ROOT / "docker-compose.yml")
 
 
-def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
-    assert_passes(SCRIPTS / "hadolint", "docker/Dockerfile")
+@pytest.mark.parametrize("dockerfile", ["docker/Dockerfile", "docker/orthanc/Dockerfile"])
+def test_hadolint_finds_nothing_in_a_dockerfile(dockerfile: str) -> None:
+    assert_passes(SCRIPTS / "hadolint", dockerfile)
 
 
 def test_the_compose_file_follows_the_compose_specification() -> None:
@@ -66,7 +68,7 @@ def test_no_password_has_a_default(compose: Any) -> None:
     ]
 
     assert passwords
-    assert all(value.startswith("${POSTGRES_PASSWORD:?") for value in passwords)
+    assert all(re.match(r"\$\{(POSTGRES|ORTHANC)_PASSWORD:\?", value) for value in passwords)
 
 
 def test_the_service_waits_for_the_migration(compose: Any) -> None:
@@ -74,6 +76,16 @@ def test_the_service_waits_for_the_migration(compose: Any) -> None:
 
     assert waits_for["migrate"] == {"condition": "service_completed_successfully"}
     assert waits_for["database"] == {"condition": "service_healthy"}
+
+
+def test_the_bridges_address_is_the_services_own(compose: Any) -> None:
+    """And the image holds what Orthanc's configuration names."""
+    assert compose["services"]["orthanc"]["environment"]["LIVER_PDFF_URL"] == "http://service:8000"
+    dockerfile = (ROOT / "docker/orthanc/Dockerfile").read_text()
+    configuration = (ROOT / "docker/orthanc/orthanc.json").read_text()
+    [folder] = re.findall(r'"PythonScript": "(.*)/plugin.py"', configuration)
+    assert f"COPY plugin.py orthanc.json {folder}/" in dockerfile
+    assert f"COPY liver_pdff_bridge {folder}/liver_pdff_bridge" in dockerfile
 
 
 def test_the_scraped_address_is_the_services_own(compose: Any) -> None:

@@ -64,6 +64,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin to work."""
+        self._log("started")
         self._thread.start()
 
     def wake(self) -> None:
