@@ -104,11 +104,11 @@ def measure(
     first, guess_s = timed(lambda: grid_search(design, pdff, everyone[15:], target, protocol))
     assert isinstance(first, GridSearch)  # noqa: S101 - tells mypy what timed() gave
     results = [
-        timed(lambda i=i: grid_search(design, pdff, np.delete(everyone, i), target, protocol, first.columns))  # type: ignore[misc]
+        timed(lambda i=i: grid_search(design, pdff, np.delete(everyone, i), target, protocol, first.columns))  # type: ignore[misc] # a default binds i
         for i in range(rounds)
     ]
     gap = max(result.relative_gap for result, _ in results if isinstance(result, GridSearch))
-    spent = [timed(lambda i=i: rival(design, pdff, np.delete(everyone, i), target, protocol))[1] for i in range(rivals)]  # type: ignore[misc]
+    spent = [timed(lambda i=i: rival(design, pdff, np.delete(everyone, i), target, protocol))[1] for i in range(rivals)]  # type: ignore[misc] # as above
     timing = Timing(
         name, target, float(np.mean([s for _, s in results])), guess_s, float(np.mean(spent)) if spent else np.nan, gap
     )

@@ -71,7 +71,7 @@ def serve(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Serv
     def start(**settings: object) -> Iterator[TestClient]:
         database = f"sqlite:///{tmp_path_factory.mktemp('database')}/test.db"
         chosen = {"bundle": bundle_folder, "database_url": database, "intra_op_threads": 2} | settings
-        with TestClient(create_app(Settings(**chosen))) as client:  # type: ignore[arg-type]
+        with TestClient(create_app(Settings(**chosen))) as client:  # type: ignore[arg-type] # settings by name
             yield client
 
     return start

@@ -104,7 +104,7 @@ def save_compact(path: Path, compact: Compact, provenance: str) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        np.savez_compressed(file, **{_PROVENANCE: np.asarray(provenance, np.str_)}, **dict(compact))  # type: ignore[arg-type]
+        np.savez_compressed(file, **{_PROVENANCE: np.asarray(provenance, np.str_)}, **dict(compact))  # type: ignore[arg-type] # names as keywords
     return path
 
 

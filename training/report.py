@@ -115,7 +115,7 @@ def render_report(results: Results, pictures: Mapping[str, Picture], extras: Ext
         pictures=pictures,
         extras=extras,
         titles=MODEL_TITLES,
-        tables={name: Markup(html(table)) for name, table in printed_tables(results.tables).items()},  # noqa: S704
+        tables={name: Markup(html(table)) for name, table in printed_tables(results.tables).items()},  # noqa: S704 - our own tables
         published_source=PUBLISHED_SOURCE,
         key_figures=key_figures(results),
         high_percent=HIGH_PDFF_PERCENT,

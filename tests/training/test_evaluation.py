@@ -120,8 +120,8 @@ class TestNoLeak:
         solve = solvers.solve
 
         def spy(design: object, problems: list[object], *rest: object) -> object:
-            seen.extend(design.rows_of(task.participants) for task in problems)  # type: ignore[attr-defined]
-            return solve(design, problems, *rest)  # type: ignore[arg-type]
+            seen.extend(design.rows_of(task.participants) for task in problems)  # type: ignore[attr-defined] # a spy
+            return solve(design, problems, *rest)  # type: ignore[arg-type] # a spy
 
         monkeypatch.setattr(heads, "solve", spy)
         features, pdff = cohort()
@@ -202,7 +202,7 @@ class TestCheckpoint:
             calls.append(args)
             if len(calls) == 3:
                 raise KeyboardInterrupt
-            return run(*args)  # type: ignore[arg-type]
+            return run(*args)  # type: ignore[arg-type] # a spy
 
         monkeypatch.setattr(evaluation, "_run", dies)
         with pytest.raises(KeyboardInterrupt):

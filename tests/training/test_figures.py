@@ -105,7 +105,7 @@ class TestFigures:
         assert shown == "Participant P001, reference PDFF 17.0 %"
         assert (case().right_views, case(pdff_percent=3.0).right_views) == (3, 1)
 
-    @pytest.mark.parametrize(("p", "printed"), [(1e-9, "< 0.01"), (0.005, "= 0.01"), (0.74, "= 0.74"), (0.999, "> 0.99")])  # fmt: skip # noqa: E501
+    @pytest.mark.parametrize(("p", "printed"), [(1e-9, "< 0.01"), (0.005, "= 0.01"), (0.74, "= 0.74"), (0.999, "> 0.99")])  # fmt: skip # noqa: E501 - one row
     def test_no_probability_is_printed_as_certain(self, p: float, printed: str) -> None:
         panel = CamPanel(np.full((40, 50), 90, np.uint8), np.ones((7, 7)), p, True)
         assert f"P(PDFF ≥ 5 %) {printed}:" in texts(figure_5(CamCase("P1", 9.0, {View.LIVER_KIDNEY: panel})))
@@ -215,7 +215,7 @@ class TestReport:
         assert "Above 30 % PDFF the liver/kidney is off" in text
         assert "Compared with" not in text
 
-    @pytest.mark.parametrize(("p_value", "printed"), [(0.0, "< .001"), (0.0004, "< .001"), (0.0123, ".012"), (1, "1.000")])  # fmt: skip # noqa: E501
+    @pytest.mark.parametrize(("p_value", "printed"), [(0.0, "< .001"), (0.0004, "< .001"), (0.0123, ".012"), (1, "1.000")])  # fmt: skip # noqa: E501 - one row
     def test_prints_p_values(self, p_value: float, printed: str) -> None:
         assert format_p(p_value) == printed
 

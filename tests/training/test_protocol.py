@@ -36,7 +36,7 @@ OTHER: dict[str, object] = {
 
 @pytest.mark.parametrize("name", [field.name for field in fields(StudyProtocol)])
 def test_the_hash_changes_with_every_field(name: str) -> None:
-    changed = replace(StudyProtocol(), **{name: OTHER[name]})  # type: ignore[arg-type]
+    changed = replace(StudyProtocol(), **{name: OTHER[name]})  # type: ignore[arg-type] # fields by name
     assert changed.sha256() != StudyProtocol().sha256()
 
 

@@ -105,7 +105,7 @@ class TestBuild:
         predictions = simulated_predictions()
         broken = np.where(np.arange(135) == 7, np.nan, predictions.models[AVERAGED].pdff_percent)
         averaged = predictions.models[AVERAGED]
-        models = {**predictions.models, AVERAGED: Predictions(broken, averaged.probability_ge5, averaged.probability_ge10)}  # fmt: skip # noqa: E501
+        models = {**predictions.models, AVERAGED: Predictions(broken, averaged.probability_ge5, averaged.probability_ge10)}  # fmt: skip # noqa: E501 - one row
         with pytest.raises(ValueError, match="finite"):
             build_results(dataclasses.replace(predictions, models=models), {}, "", synthetic=True, bootstrap=PLAN)
 

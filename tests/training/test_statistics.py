@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
-from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
-from statsmodels.stats.weightstats import ttest_ind  # type: ignore[import-untyped]
+from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped] # no stubs
+from statsmodels.stats.weightstats import ttest_ind  # type: ignore[import-untyped] # no stubs
 
 from app.core.values import Floats
 from tests.training.simulated import simulated_predictions

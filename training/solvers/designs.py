@@ -75,7 +75,7 @@ class Design:
     def _sums(self) -> tuple[Floats, Floats]:
         shifted = self.X - self.centre
         sums = shifted.sum(axis=1), np.einsum("nrp,nrp->np", shifted, shifted)
-        return tuple(np.add.reduceat(each, self._first) for each in sums)  # type: ignore[return-value]
+        return tuple(np.add.reduceat(each, self._first) for each in sums)  # type: ignore[return-value] # of two
 
     def n_rows_of(self, participants: Indices) -> Indices:
         """Rows of each participant, all images and their augmented copies, shape of `participants`."""

@@ -132,7 +132,7 @@ class Worker:
             self._log(f"study postponed: {error}")
             if isinstance(error, ServiceRefused):  # it answers
                 self._carry_on()
-        except Exception as error:
+        except Exception as error:  # raised again: only this study shall wait longer for it
             waiting.postpone(study_id, self._clock(), f"unexpected {type(error).__name__}")
             raise
         else:

@@ -84,7 +84,7 @@ class TestFingerprint:
     )
     def test_anything_else_is_another_question(self, change: dict[str, object]) -> None:
         crops = crop_views(study())
-        other = {**crops, View.LIVER_KIDNEY: replace(crops[View.LIVER_KIDNEY], **change)}  # type: ignore[arg-type]
+        other = {**crops, View.LIVER_KIDNEY: replace(crops[View.LIVER_KIDNEY], **change)}  # type: ignore[arg-type] # fields by name
         assert fingerprint(crops, "b") != fingerprint(other, "b")
 
     def test_one_grey_level_is_another_question(self) -> None:
