@@ -3,11 +3,12 @@
 import json
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from app import __version__
-from app.core.notices import LIMITS, NOTICE, SCORE, VIEW_NAMES, all_warnings
-from app.core.values import Analysis, Estimate, Origin, View, ViewEstimate
+from app.core.notices import NOTICE, SCORE, VIEW_NAMES, remarks
+from app.core.values import Analysis, Estimate, View, ViewEstimate
 
 Resource = dict[str, Any]
 
@@ -92,7 +93,7 @@ def _resource(analysis: Analysis, kind: str, *words: str) -> Resource:
 
 def _report(analysis: Analysis, results: list[Resource]) -> Resource:
     estimate = analysis.estimate
-    accession = _agreed(analysis, "AccessionNumber")
+    accession = analysis.estimate.said_by_all("AccessionNumber")
     return (
         _resource(analysis, "DiagnosticReport")
         | _about(analysis)
@@ -107,7 +108,7 @@ def _report(analysis: Analysis, results: list[Resource]) -> Resource:
             "imagingStudy": [
                 {"identifier": {"system": "urn:dicom:uid", "value": f"urn:oid:{estimate.study_instance_uid}"}}
             ],
-            "conclusion": " ".join([NOTICE, *_said(analysis), LIMITS, _conclusion(estimate)]),
+            "conclusion": " ".join([NOTICE, *remarks(analysis), _conclusion(estimate)]),
         }
     )
 
@@ -118,11 +119,9 @@ _ACCESSION: Final = {
 
 
 def _conclusion(estimate: Estimate) -> str:
-    return f"Estimated PDFF {estimate.pdff_percent:.1f} %, mean of {len(estimate.views)} of 4 views."
-
-
-def _said(analysis: Analysis) -> list[str]:
-    return [warning.detail for warning in all_warnings(analysis.bundle, analysis.estimate)]
+    count = len(estimate.views)
+    made = f"mean of {count} of 4 views" if count > 1 else "one of 4 views"
+    return f"Estimated PDFF {estimate.pdff_percent:.1f} %, {made}."
 
 
 def _observations(analysis: Analysis, of: Estimate | ViewEstimate, view: View | None) -> list[Resource]:
@@ -140,16 +139,9 @@ def _observations(analysis: Analysis, of: Estimate | ViewEstimate, view: View | 
     if isinstance(of, Estimate):
         ge5 |= _call(of.steatosis_ge5, of.thresholds.ge5)
         ge10 |= _call(of.steatosis_ge10, of.thresholds.ge10)
-    for observation in (pdff, ge5, ge10):
-        observation["note"] = [{"text": text} for text in _notes(analysis, of)]
-    ge5["note"].append({"text": SCORE})
-    ge10["note"].append({"text": SCORE})
-    return [pdff, ge5, ge10]
-
-
-def _notes(analysis: Analysis, of: Estimate | ViewEstimate) -> list[str]:
-    own = [] if isinstance(of, Estimate) else [warning.detail for warning in of.warnings]
-    return [NOTICE, *_said(analysis), *own, LIMITS]
+    notes = [{"text": text} for text in (NOTICE, *remarks(analysis))]
+    score = {"text": SCORE}
+    return [pdff | {"note": notes}, ge5 | {"note": [*notes, score]}, ge10 | {"note": [*notes, score]}]
 
 
 def _quantity(value: float, code: str, unit: str) -> Resource:
@@ -185,28 +177,22 @@ def _by(analysis: Analysis) -> Resource:
 
 def _about(analysis: Analysis) -> Resource:
     """Whom it is about and when they were examined: only what every image says."""
-    patient, issuer = _agreed(analysis, "PatientID"), _agreed(analysis, "IssuerOfPatientID")
+    patient, issuer = analysis.estimate.said_by_all("PatientID"), analysis.estimate.said_by_all("IssuerOfPatientID")
     about: Resource = {}
     if patient:
         identifier = {"value": patient} | ({"assigner": {"display": issuer}} if issuer else {})
         about["subject"] = {"type": "Patient", "identifier": identifier}
-    if date := _date(_agreed(analysis, "StudyDate")):
+    if date := _date(analysis.estimate.said_by_all("StudyDate")):
         about["effectiveDateTime"] = date
     return about
 
 
-def _agreed(analysis: Analysis, keyword: str) -> str:
-    """Return what all images say of an attribute, or nothing."""
-    origins: list[Origin] = [view.origin for view in analysis.estimate.views]
-    said = {origin.study.get(keyword, "").strip() for origin in origins}
-    return said.pop() if len(said) == 1 else ""
-
-
 def _date(digits: str) -> str:
     """Write DICOM's date as FHIR's; what is none is left out."""
-    if len(digits) != 8 or not digits.isdigit():
+    try:
+        return datetime.strptime(digits, "%Y%m%d").date().isoformat()
+    except ValueError:
         return ""
-    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
 
 
 def _device(analysis: Analysis) -> Resource:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from app import __version__
 from app.adapters.pictures import draw_overlay_pixels, shrink
-from app.core.notices import LIMITS, NOTICE, VIEW_NAMES, all_warnings
+from app.core.notices import NOTICE, VIEW_NAMES, remarks
 from app.core.values import Analysis, GreyImage, Target, View, ViewEstimate
 
 WIDTH, HEIGHT = 1280, 1590
@@ -94,10 +94,7 @@ def _draw_notes(draw: ImageDraw.ImageDraw, analysis: Analysis) -> None:
 
 def _notes(analysis: Analysis) -> Iterator[str]:
     """Say the limits and the warnings; what does not fit is counted, never dropped in silence."""
-    estimate = analysis.estimate
-    said = [LIMITS, *(warning.detail for warning in all_warnings(analysis.bundle, estimate))]
-    said += [f"{VIEW_NAMES[view.view]}: {warning.detail}" for view in estimate.views for warning in view.warnings]
-    lines = [line for text in said for line in _wrapped(text)]
+    lines = [line for text in remarks(analysis) for line in _wrapped(text)]
     yield from lines[:4] if len(lines) > 5 else lines
     if len(lines) > 5:
         yield f"… and {len(lines) - 4} more lines of warnings: see the structured report."

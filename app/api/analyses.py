@@ -6,14 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Path, Query, Response, UploadFile
 from pydantic import BeforeValidator
 
-from app.adapters.pictures import decode_png, draw_overlay
+from app.adapters.pictures import decode_png, draw_overlay_pixels, encode_png
 from app.adapters.repository import AnalysisRepository
 from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep, ServiceDep
 from app.api.schemas import AnalysisOut, AnalysisPage, analysis_out
 from app.api.uploads import FormDep, read_parts
 from app.core.errors import UnknownResource
-from app.core.values import Analysis, Target, View
+from app.core.values import Analysis, ScreenPixels, Target, View
 
 router = APIRouter(prefix="/v1", tags=["analyses"])
 
@@ -107,9 +107,7 @@ def get_overlay(
 ) -> Response:
     """Draw the signed map of one head: red speaks for more fat, blue for less; a scale gives limits and unit."""
     analysis = find_analysis(repository, analysis_id)
-    tissue = decode_png(find_tissue(repository, analysis_id, view))
-    cam = next(each for each in analysis.estimate.views if each.view == view).cams[target]
-    return _png(draw_overlay(tissue, cam, target))
+    return _png(encode_png(overlay_pixels(repository, analysis, view, target)))
 
 
 @router.get(
@@ -135,6 +133,13 @@ def find_tissue(repository: AnalysisRepository, analysis_id: str, view: View) ->
     if content := repository.tissue_png(analysis_id, view):
         return content
     raise UnknownResource(f"No analysis has this id with the view {view}. GET /v1/analyses lists them.")
+
+
+def overlay_pixels(repository: AnalysisRepository, analysis: Analysis, view: View, target: Target) -> ScreenPixels:
+    """Draw one map over its crop, or say that there is none."""
+    tissue = decode_png(find_tissue(repository, analysis.id, view))
+    cam = next(each for each in analysis.estimate.views if each.view == view).cams[target]
+    return draw_overlay_pixels(tissue, cam, target)
 
 
 def _png(content: bytes) -> Response:

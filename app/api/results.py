@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Response
 
 from app.adapters import dicom_results
 from app.adapters.fhir import fhir_bundle
-from app.adapters.pictures import decode_png, draw_overlay_pixels
+from app.adapters.pictures import decode_png
 from app.adapters.summary_page import draw_summary
-from app.api.analyses import AnalysisId, find_analysis, find_tissue
+from app.api.analyses import AnalysisId, find_analysis, find_tissue, overlay_pixels
 from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep
 from app.core.errors import UnknownResource
@@ -28,7 +28,7 @@ _ERRORS = problem_responses(404, 422, 503)
 def find_referable(analysis_id: AnalysisId, repository: RepositoryDep) -> Analysis:
     """Find an analysis whose images other objects can refer to."""
     analysis = find_analysis(repository, analysis_id)
-    if not all(view.origin.is_referable for view in analysis.estimate.views):
+    if not analysis.estimate.is_referable:
         raise UnknownResource(
             "The images of this analysis have no (0008,0016) SOP Class UID or (0020,000E) Series Instance UID, so no "
             "DICOM object can refer to them. Send images that have both."
@@ -64,17 +64,20 @@ def get_overlay_object(
     analysis: ReferableAnalysis, view: View, repository: RepositoryDep, target: Target = Target.GE5
 ) -> Response:
     """Draw what `overlay.png` shows as a Secondary Capture."""
-    tissue = decode_png(find_tissue(repository, analysis.id, view))
-    cam = next(each for each in analysis.estimate.views if each.view == view).cams[target]
-    pixels = draw_overlay_pixels(tissue, cam, target)
+    pixels = overlay_pixels(repository, analysis, view, target)
     return _dicom(dicom_results.write_overlay(analysis, view, target, pixels))
 
 
 @router.get("/fhir", summary="FHIR R4 Bundle", response_class=Response, responses={**FHIR, **_ERRORS})
 def get_fhir(analysis_id: AnalysisId, repository: RepositoryDep) -> Response:
     """Write the numbers as DiagnosticReport, Observations and Device."""
-    return Response(fhir_bundle(find_analysis(repository, analysis_id)), media_type="application/fhir+json")
+    return _identifying(fhir_bundle(find_analysis(repository, analysis_id)), "application/fhir+json")
 
 
 def _dicom(content: bytes) -> Response:
-    return Response(content, media_type="application/dicom", headers={"Cache-Control": "private, max-age=3600"})
+    return _identifying(content, "application/dicom")
+
+
+def _identifying(content: bytes, media_type: str) -> Response:
+    """Answer what names a patient: no cache may keep it."""
+    return Response(content, media_type=media_type, headers={"Cache-Control": "no-store"})

@@ -172,7 +172,7 @@ def analysis_out(analysis: Analysis) -> AnalysisOut:
 
 def _dicom_urls(analysis: Analysis) -> list[str]:
     """Name every result object of an analysis; none if its images cannot be referenced."""
-    if not all(view.origin.is_referable for view in analysis.estimate.views):
+    if not analysis.estimate.is_referable:
         return []
     base = f"/v1/analyses/{analysis.id}"
     overlays = [f"{base}/views/{view.view}/overlay.dcm" for view in analysis.estimate.views]

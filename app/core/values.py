@@ -367,6 +367,19 @@ class Estimate:
         """Whether all four views were used."""
         return len(self.views) == len(View)
 
+    @property
+    def is_referable(self) -> bool:
+        """Whether another object can refer to every image."""
+        return all(view.origin.is_referable for view in self.views)
+
+    def said_by_all(self, keyword: str) -> str:
+        """Return what every image says of an attribute of the patient or the study; empty if they disagree.
+
+        A result that lacks a patient's name is found and mended, one under a wrong name is neither.
+        """
+        said = {view.origin.study.get(keyword, "").strip() for view in self.views}
+        return said.pop() if len(said) == 1 else ""
+
 
 @dataclass(frozen=True, slots=True)
 class BundleIdentity:

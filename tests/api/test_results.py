@@ -174,7 +174,30 @@ class TestDicom:
         answer = analysed(service, study)
         report = read(fetched(service, answer)[0])
         (item,) = [item for item in groups(report)[3].ContentSequence if item.ValueType == "IMAGE"]
+        (warning,) = answer["views"][3]["warnings"]
+        everywhere = [str(each.ImageComments) for each in map(read, fetched(service, answer)[1:])]
+        everywhere.append(" ".join(each.TextValue for each in report.ContentSequence[-1].ContentSequence))
+        assert all(f"Liver / kidney: {warning['detail']}" in text for text in everywhere)
         assert int(item.ReferencedSOPSequence[0].ReferencedFrameNumber) == answer["views"][3]["frame_number"] > 1
+
+    @pytest.mark.parametrize(
+        ("number", "said", "expected"),
+        [
+            (21, {"StudyDate": "20240102", "StudyTime": "101112"}, ("20240102", "101112")),
+            (22, {"StudyDate": "20240102", "StudyTime": ""}, ("20240102", "000000")),
+            (23, {"ContentDate": "20240103", "ContentTime": "101112.5"}, ("20240103", "101112")),
+        ],
+    )
+    def test_its_time_is_that_of_the_images(
+        self, service: TestClient, number: int, said: dict[str, str], expected: tuple[str, str]
+    ) -> None:
+        study = {view: us_instance(view=view, study=number, attributes=said) for view in View}
+        report = read(fetched(service, analysed(service, study))[0])
+        assert (report.ContentDate, report.ContentTime) == expected
+
+    def test_no_cache_keeps_what_names_a_patient(self, service: TestClient, analysis: dict[str, Any]) -> None:
+        for url in (*analysis["dicom_urls"], analysis["fhir_url"]):
+            assert service.get(url).headers["cache-control"] == "no-store"
 
     def test_an_unknown_analysis(self, service: TestClient) -> None:
         for name in ("sr.dcm", "summary.dcm", "views/liver_kidney/overlay.dcm", "fhir"):

@@ -40,7 +40,7 @@ def test_private_codes() -> None:
     concepts = [
         *codes.METHODS.values(),
         *codes.CALLS.values(),
-        *(each for view in codes.LANDMARKS.values() for each in view),
+        *codes.LANDMARKS.values(),
     ]
     own = {each.value: each.meaning for each in concepts if each.scheme_designator == codes.OWN_SCHEME}
     assert {row[0]: row[1] for row in rows("private code")} == own

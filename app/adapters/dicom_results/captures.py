@@ -7,7 +7,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from app.adapters.dicom_results.objects import finished, header
 from app.adapters.dicom_results.origins import image_reference
-from app.core.notices import LIMITS, NOTICE, VIEW_NAMES, all_warnings
+from app.core.notices import NOTICE, VIEW_NAMES, remarks
 from app.core.values import Analysis, ScreenPixels, Target, View, ViewEstimate
 
 _SUMMARY_NUMBER: Final = 1
@@ -46,11 +46,7 @@ def _capture(
     capture.PatientOrientation = []
     capture.BodyPartExamined = "LIVER"  # without it Laterality would be required
     capture.BurnedInAnnotation = "YES"
-    capture.ImageComments = " ".join([NOTICE, *_synthetic(analysis), LIMITS])
+    capture.ImageComments = " ".join([NOTICE, *remarks(analysis)])
     capture.DerivationDescription = description
     capture.SourceImageSequence = [image_reference(view) for view in sources]
     return finished(capture, analysis)
-
-
-def _synthetic(analysis: Analysis) -> list[str]:
-    return [warning.detail for warning in all_warnings(analysis.bundle, analysis.estimate)]

@@ -39,9 +39,9 @@ CALLS = {
     Target.GE10: _own("CALL-GE10", "PDFF >= 10 % at the operating point"),
 }
 LANDMARKS = {
-    View.HEPATIC_VEINS: (CodedConcept("8993003", "SCT", "Hepatic vein"),),
-    View.RIGHT_PORTAL_VEIN: (CodedConcept("73931004", "SCT", "Right main branch of portal vein"),),
-    View.RIGHT_POSTERIOR_PORTAL_VEIN: (_own("RPPV", "Right posterior branch of portal vein"),),
-    View.LIVER_KIDNEY: (CodedConcept("64033007", "SCT", "Kidney"),),
+    View.HEPATIC_VEINS: CodedConcept("8993003", "SCT", "Hepatic vein"),
+    View.RIGHT_PORTAL_VEIN: CodedConcept("73931004", "SCT", "Right main branch of portal vein"),
+    View.RIGHT_POSTERIOR_PORTAL_VEIN: _own("RPPV", "Right posterior branch of portal vein"),
+    View.LIVER_KIDNEY: CodedConcept("64033007", "SCT", "Kidney"),
 }
 """What a view shows beside liver; SNOMED CT has no concept for the right posterior portal vein."""

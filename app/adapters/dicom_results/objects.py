@@ -1,5 +1,6 @@
 """What the objects share: who made them, their identity, and their bytes."""
 
+import hashlib
 import uuid
 from io import BytesIO
 from itertools import product
@@ -66,7 +67,7 @@ def finished(dataset: SOPClass, analysis: Analysis) -> bytes:
     _stop_clocks(dataset)
     for keyword, digits in zip(("ContentDate", "ContentTime"), content_moment(analysis), strict=True):
         setattr(dataset, keyword, digits)
-    name = derived_uid("instance", _bytes(dataset).hex())
+    name = derived_uid("instance", hashlib.sha256(_bytes(dataset)).hexdigest())
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = name
     return _bytes(dataset)
 

@@ -1,6 +1,7 @@
 """What result objects repeat of the images they come from: patient, study, time, references."""
 
-from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final
 
 from pydicom import Dataset, config
@@ -8,26 +9,28 @@ from pydicom.datadict import dictionary_VR
 from pydicom.valuerep import validate_value
 
 from app.adapters.dicom.keywords import STUDY_ATTRIBUTES
-from app.core.values import Analysis, Origin, ViewEstimate
+from app.core.values import Analysis, Estimate, ViewEstimate
 
 UTF_8: Final = "ISO_IR 192"
 _SEXES: Final = ("M", "F", "O")
 _TYPE_3: Final = ("IssuerOfPatientID", "StudyDescription")
 """Left out where they have no value; the others are there and empty (PS3.3 C.7.1.1, C.7.2.1)."""
-_MULTI_FRAME: Final = frozenset({"1.2.840.10008.5.1.4.1.1.3.1", "1.2.840.10008.5.1.4.1.1.3"})
+_ONE_FRAME: Final = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.6.1",  # Ultrasound Image Storage
+        "1.2.840.10008.5.1.4.1.1.6",  # Ultrasound Image Storage (Retired)
+        "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture Image Storage
+    }
+)
+"""Every other class that the reader takes is multi-frame."""
 
 
-def study_attributes(origins: Sequence[Origin]) -> dict[str, str]:
+def study_attributes(estimate: Estimate) -> dict[str, str]:
     """Attributes of the patient and the study, by keyword, as all images say them.
 
-    What the images disagree on, or what breaks its value representation, is empty: a result that lacks a patient's
-    name is found and mended, one under a wrong name is neither.
+    What the images disagree on, or what breaks its value representation, is empty.
     """
-    return {
-        keyword: _valid(keyword, values.pop()) if len(values) == 1 else ""
-        for keyword in STUDY_ATTRIBUTES
-        for values in [{origin.study.get(keyword, "") for origin in origins}]
-    }
+    return {keyword: _valid(keyword, estimate.said_by_all(keyword)) for keyword in STUDY_ATTRIBUTES}
 
 
 def _valid(keyword: str, text: str) -> str:
@@ -43,7 +46,7 @@ def _valid(keyword: str, text: str) -> str:
 def file_under_study(dataset: Dataset, analysis: Analysis) -> None:
     """Give a result object the patient and the study of its images."""
     dataset.SpecificCharacterSet = UTF_8
-    for keyword, text in study_attributes([view.origin for view in analysis.estimate.views]).items():
+    for keyword, text in study_attributes(analysis.estimate).items():
         if text or keyword not in _TYPE_3:
             setattr(dataset, keyword, text)
         elif keyword in dataset:
@@ -56,13 +59,20 @@ def content_moment(analysis: Analysis) -> tuple[str, str]:
     Not when it was computed: the same images and bundle must make the same objects, wherever and whenever. Images
     that say no time leave only that of the analysis.
     """
-    views = analysis.estimate.views
-    study = study_attributes([view.origin for view in views])
-    said = max((view.origin.taken_at for view in views), default="") or study["StudyDate"] + study["StudyTime"]
-    if len(said) >= 8 and said[:8].isdigit():
-        seconds = said[8:14]
-        return said[:8], seconds if len(seconds) == 6 and seconds.isdigit() else "000000"
-    return analysis.created_at.strftime("%Y%m%d"), analysis.created_at.strftime("%H%M%S")
+    study = study_attributes(analysis.estimate)
+    taken = max(view.origin.taken_at for view in analysis.estimate.views)
+    moment = _moment(taken or study["StudyDate"] + study["StudyTime"]) or analysis.created_at
+    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
+
+
+def _moment(digits: str) -> datetime | None:
+    """Read YYYYMMDDHHMMSS, or the date alone where the time is none; None where the date is none."""
+    for form, length in (("%Y%m%d%H%M%S", 14), ("%Y%m%d", 8)):
+        text = digits[:length]
+        with suppress(ValueError):  # no such moment: the next form decides
+            if len(text) == length:
+                return datetime.strptime(text, form).replace(tzinfo=UTC)
+    return None
 
 
 def evidence(view: ViewEstimate, study_instance_uid: str) -> Dataset:
@@ -80,7 +90,7 @@ def evidence(view: ViewEstimate, study_instance_uid: str) -> Dataset:
 
 def frame_numbers(view: ViewEstimate) -> list[int] | None:
     """Name the frame of a multi-frame image; an image of one frame must not have one (PS3.3 C.18.4)."""
-    return [view.frame_number] if view.origin.sop_class_uid in _MULTI_FRAME else None
+    return None if view.origin.sop_class_uid in _ONE_FRAME else [view.frame_number]
 
 
 def image_reference(view: ViewEstimate) -> Dataset:

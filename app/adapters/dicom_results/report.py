@@ -26,8 +26,8 @@ from app import __version__
 from app.adapters.dicom.checks import OWN_MANUFACTURER
 from app.adapters.dicom_results import codes
 from app.adapters.dicom_results.objects import derived_uid, finished, header
-from app.adapters.dicom_results.origins import evidence, frame_numbers
-from app.core.notices import LIMITS, NOTICE, SCORE, VIEW_NAMES, all_warnings
+from app.adapters.dicom_results.origins import UTF_8, evidence, frame_numbers
+from app.core.notices import NOTICE, SCORE, VIEW_NAMES, remarks
 from app.core.values import Analysis, Estimate, Target, ViewEstimate
 
 
@@ -49,7 +49,7 @@ def make_report(analysis: Analysis) -> bytes:
         content=content,
         is_complete=True,
         series_description="liver-pdff: estimate of liver fat (not for diagnosis)",
-        specific_character_set="ISO_IR 192",
+        specific_character_set=UTF_8,
         **arguments,
     )
     return finished(report, analysis)
@@ -86,7 +86,7 @@ def _view_group(analysis: Analysis, view: ViewEstimate) -> MeasurementsAndQualit
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=derived_uid(*words), identifier=VIEW_NAMES[view.view]),
         algorithm_id=_algorithm(analysis, f"view={view.view}", box, f"decoder={view.decoder}"),
-        finding_sites=[FindingSite(site) for site in (codes.LIVER, *codes.LANDMARKS[view.view])],
+        finding_sites=[FindingSite(site) for site in (codes.LIVER, codes.LANDMARKS[view.view])],
         measurements=_measurements(view),
         source_images=[_source(view)],
     )
@@ -135,13 +135,13 @@ def _source(view: ViewEstimate) -> SourceImageForMeasurementGroup:
 
 def _remarks(analysis: Analysis) -> ContainerContentItem:
     """Say in words what the numbers cannot: TID 1500's Qualitative Evaluations."""
-    estimate = analysis.estimate
-    said = [NOTICE, LIMITS, SCORE, *(warning.detail for warning in all_warnings(analysis.bundle, estimate))]
-    said += [f"{VIEW_NAMES[view.view]}: {warning.detail}" for view in estimate.views for warning in view.warnings]
     container = ContainerContentItem(
         name=codes.QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS
     )
     container.ContentSequence = ContentSequence(
-        [TextContentItem(codes.COMMENT, text, RelationshipTypeValues.CONTAINS) for text in said]
+        [
+            TextContentItem(codes.COMMENT, text, RelationshipTypeValues.CONTAINS)
+            for text in (NOTICE, SCORE, *remarks(analysis))
+        ]
     )
     return container
