@@ -1,12 +1,11 @@
 """The screen's background, its bars, and how far from the background every pixel is."""
 
+from functools import reduce
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageChops
 
-from app.core.tissue.geometry import Mask
-from app.core.tissue.pictures import to_image
+from app.core.tissue.geometry import Mask, share_of
 from app.core.values import GreyImage, ScreenPixels, TissueBox
 
 Colour = tuple[int, ...]
@@ -55,7 +54,7 @@ def find_background(screen: ScreenPixels) -> Colour | None:
     """
     frequent = [colour for colour, share in _colours(_border(screen)) if share >= MIN_BACKGROUND_OF_BORDER]
     colour = min(frequent, key=lambda c: max(c) // (BLACK + 1), default=None)
-    if colour is None or _is_colour(screen[::4, ::4], colour).mean() < MIN_BACKGROUND_OF_IMAGE:
+    if colour is None or share_of(_is_colour(screen[::4, ::4], colour)) < MIN_BACKGROUND_OF_IMAGE:
         return None
     return colour
 
@@ -65,13 +64,17 @@ def distance_from(screen: ScreenPixels, colour: Colour) -> GreyImage:
 
     Screens have several blacks, so nothing is darker than black.
     """
-    image = to_image(screen)
-    plain = Image.new(image.mode, image.size, colour if screen.ndim == 3 else colour[0])
-    compare = ImageChops.subtract if max(colour) <= BLACK else ImageChops.difference
-    first, *others = compare(image, plain).split()
-    for channel in others:
-        first = ImageChops.lighter(first, channel)
-    return np.asarray(first)
+    channels = np.atleast_3d(screen)
+    compare = _above if max(colour) <= BLACK else _apart
+    return reduce(np.maximum, (compare(channels[..., k], np.uint8(level)) for k, level in enumerate(colour)))
+
+
+def _above(channel: GreyImage, level: np.uint8) -> GreyImage:
+    return np.maximum(channel, level) - level
+
+
+def _apart(channel: GreyImage, level: np.uint8) -> GreyImage:
+    return np.maximum(channel, level) - np.minimum(channel, level)
 
 
 def clean_thresholds(distance: GreyImage) -> tuple[int, ...]:
@@ -92,10 +95,11 @@ def _bar_rows(screen: ScreenPixels) -> int:
     if share < BAR_SHARE:
         return 0
     limit = int(BAR_MAX_ROWS * len(screen))
-    in_bar = _is_colour(screen[: limit + 1, ::2], colour).mean(axis=1) >= BAR_SHARE / 2
+    in_bar = _is_colour(screen[: limit + 1, ::2], colour)
+    in_bar = in_bar.sum(axis=1) >= BAR_SHARE / 2 * in_bar.shape[1]
     rows = int(in_bar.argmin()) if not in_bar.all() else limit + 1
     elsewhere = _is_colour(screen[rows::4, ::4], colour)
-    return rows if rows <= limit and elsewhere.mean() < BAR_ELSEWHERE else 0
+    return rows if rows <= limit and share_of(elsewhere) < BAR_ELSEWHERE else 0
 
 
 def _border(screen: ScreenPixels) -> ScreenPixels:

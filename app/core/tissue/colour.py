@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.tissue.geometry import Mask
+from app.core.tissue.geometry import Mask, share_of
 from app.core.tissue.morphology import eroded
 from app.core.tissue.pictures import coverage, reduced
 from app.core.values import ScreenPixels
@@ -52,7 +52,7 @@ def has_colour_flow(pixels: ScreenPixels, mask: Mask, declared: bool = False) ->
         return False
     inside = coverage(mask, scale) == 255
     patches = eroded(_off_tint(small) & inside, 3)
-    return bool(patches.sum() > (MIN_DECLARED_FLOW_SHARE if declared else MIN_FLOW_SHARE) * inside.sum())
+    return share_of(patches) > (MIN_DECLARED_FLOW_SHARE if declared else MIN_FLOW_SHARE) * share_of(inside)
 
 
 def _off_tint(rgb: NDArray[np.int16]) -> Mask:

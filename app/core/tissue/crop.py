@@ -6,9 +6,9 @@ import numpy as np
 
 from app.core.errors import ColourDoppler, NoTissue
 from app.core.tissue.colour import has_colour_flow
-from app.core.tissue.geometry import Mask, bounds, cut, shifted, whole
+from app.core.tissue.geometry import Mask, bounds, cut, share_of, shifted, whole
 from app.core.tissue.panels import refuse_several
-from app.core.tissue.pictures import MIN_SIDE, to_grey
+from app.core.tissue.pictures import MIN_SIDE, to_grey, without_idle_colour
 from app.core.tissue.regions import declares_flow, tissue_panels
 from app.core.tissue.silhouette import find_silhouette
 from app.core.values import ScreenPixels, Tissue, UltrasoundRegion
@@ -44,6 +44,7 @@ def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] =
     ColourDoppler
         If the tissue carries a colour flow overlay, see `has_colour_flow`.
     """
+    pixels = without_idle_colour(pixels)
     panels = tissue_panels(pixels, regions)
     refuse_several(len(panels))
     searched = panels[0] if panels else whole(pixels)
@@ -53,14 +54,14 @@ def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] =
     mask = cut(mask, inner)
     if has_colour_flow(cut(pixels, box), mask, declared=declares_flow(regions)):
         raise ColourDoppler("Send the B-mode image without the colour flow overlay.")
-    grey = np.where(mask, to_grey(cut(pixels, box)), np.uint8(0))
+    grey = to_grey(cut(pixels, box)) * mask
     return Tissue(grey, box, "region" if panels else "image")
 
 
 def _search(screen: ScreenPixels, declared: bool) -> Mask:
     """Find the silhouette; inside a declared region fall back on the region itself."""
     mask = find_silhouette(screen)
-    if declared and (mask is None or mask.mean() < MIN_SHARE_OF_REGION):
+    if declared and (mask is None or share_of(mask) < MIN_SHARE_OF_REGION):
         return np.ones(screen.shape[:2], np.bool_)
     if mask is None:
         raise NoTissue(f"Send an image that shows B-mode tissue, at least {MIN_SIDE} x {MIN_SIDE} pixels of it.")

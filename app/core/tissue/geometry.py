@@ -27,6 +27,11 @@ def bounds(mask: Mask) -> TissueBox:
     return TissueBox(int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1)
 
 
+def share_of(mask: Mask) -> float:
+    """Return the share of True pixels; counting is many times faster than the mean of a boolean array."""
+    return float(np.count_nonzero(mask) / mask.size)
+
+
 def shifted(box: TissueBox, dx: int, dy: int) -> TissueBox:
     """Move a box."""
     return TissueBox(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)

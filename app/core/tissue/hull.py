@@ -17,9 +17,9 @@ def hull_of(mask: Mask) -> Points:
 
 def convex_hull(points: Points) -> Points:
     """Return the convex hull's corners in order: the farthest point in every direction, a degree apart."""
-    angle = np.deg2rad(np.arange(360, dtype=np.float32))
-    directions = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    farthest = np.argmax(directions @ points.T.astype(np.float32), axis=1)
+    angle = np.deg2rad(np.arange(360, dtype=np.float32))[:, np.newaxis]
+    x, y = points.T.astype(np.float32)
+    farthest = np.argmax(np.cos(angle) * x + np.sin(angle) * y, axis=1)  # a product of matrices would start threads
     changes = farthest != np.roll(farthest, 1)
     return points[farthest[changes]] if changes.any() else points[:1]
 
@@ -42,4 +42,13 @@ def _row_ends(mask: Mask) -> Points:
     y = np.flatnonzero(mask.any(axis=1))
     left = mask[y].argmax(axis=1)
     right = mask.shape[1] - 1 - mask[y, ::-1].argmax(axis=1)
-    return np.concatenate([np.stack([left, y], 1), np.stack([right, y], 1)])
+    return np.concatenate([_bulging(np.stack([left, y], 1)), _bulging(np.stack([right, y], 1)[::-1])[::-1]])
+
+
+def _bulging(side: Points) -> Points:
+    """Drop most points that lie inside the outline, which a side of the picture, top to bottom on its left, shows."""
+    for _ in range(8):
+        before, after = side[1:-1] - side[:-2], side[2:] - side[1:-1]
+        inside = before[:, 0] * after[:, 1] > before[:, 1] * after[:, 0]
+        side = side[np.concatenate([[True], ~inside, [True]])]
+    return side

@@ -4,7 +4,7 @@ from itertools import combinations
 from typing import Final
 
 from app.core.errors import MultipleTissueRegions
-from app.core.tissue.geometry import Mask, bounds, intersection, size
+from app.core.tissue.geometry import Mask, bounds, intersection, share_of, size
 from app.core.values import TissueBox
 
 PANEL_AREA: Final = 0.4
@@ -26,7 +26,7 @@ def refuse_several(count: int) -> None:
 
 def refuse_side_by_side(blobs: list[Mask]) -> None:
     """Raise `MultipleTissueRegions` for blobs, largest first, of which two look like panels."""
-    panels = [b for b in blobs if b.sum() >= PANEL_AREA * blobs[0].sum()]
+    panels = [b for b in blobs if share_of(b) >= PANEL_AREA * share_of(blobs[0])]
     if any(_stand_side_by_side(bounds(a), bounds(b)) for a, b in combinations(panels, 2)):
         refuse_several(len(panels))
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from app.core.tissue.background import THRESHOLDS
-from app.core.tissue.geometry import Mask
+from app.core.tissue.geometry import Mask, share_of
 from app.core.tissue.hull import Points, convex_hull, filled
 from app.core.tissue.morphology import dilated
 from app.core.values import GreyImage
@@ -54,7 +54,8 @@ def without_arc(mask: Mask, hull: Points, drawn: Mask) -> Mask:
     if not MIN_ARC_DEPTH <= depth <= MAX_ARC_DEPTH * (x1 - x0):
         return mask
     below = mask.copy()
-    below[:, x0 : x1 + 1] &= np.arange(len(mask))[:, None] >= chord + depth * shape - 1
+    begins = np.ceil(chord + depth * shape - 1).astype(np.int16)
+    below[:, x0 : x1 + 1] &= np.arange(len(mask), dtype=np.int16)[:, None] >= begins
     return below
 
 
@@ -74,7 +75,7 @@ def with_faded_sides(mask: Mask, hull: Points, distance: GreyImage) -> Mask:
     added = whole & ~filled(hull, mask.shape)
     for side in (left, ~left):
         extra = added & side
-        if extra.sum() > MIN_FADED * mask.sum() and _ends_in_the_dark(mask, extra, distance):
+        if share_of(extra) > MIN_FADED * share_of(mask) and _ends_in_the_dark(mask, extra, distance):
             mask = mask | extra
     return mask
 
@@ -97,5 +98,5 @@ def _ends_in_the_dark(mask: Mask, extra: Mask, distance: GreyImage) -> bool:
     seam = level[dilated(new, SEAM) & seen]
     if seam.size == 0:
         return False
-    black = float((seam <= THRESHOLDS[-1]).mean())
+    black = share_of(seam <= THRESHOLDS[-1])
     return black >= MIN_BLACK and float(seam.mean()) < FAINT * float(level[seen].mean())

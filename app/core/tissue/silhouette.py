@@ -6,7 +6,7 @@ import numpy as np
 
 from app.core.tissue.background import Colour, clean_thresholds, distance_from, find_background, without_bars
 from app.core.tissue.blobs import main_blob
-from app.core.tissue.geometry import Mask, bounds, cut, size
+from app.core.tissue.geometry import Mask, bounds, cut, share_of, size
 from app.core.tissue.hull import Points, filled, hull_of
 from app.core.tissue.morphology import enlarged
 from app.core.tissue.pictures import MIN_SIDE, reduced, texture
@@ -87,7 +87,7 @@ def _search(screen: ScreenPixels) -> Mask | None:
 
 def _is_tissue(mask: Mask, screen: ScreenPixels) -> bool:
     """Tell a silhouette from a logo, a form or a thumbnail."""
-    return bool(mask.mean() >= MIN_TISSUE_SHARE) and texture(cut(screen, bounds(mask))) >= MIN_TEXTURE
+    return bool(share_of(mask) >= MIN_TISSUE_SHARE) and texture(cut(screen, bounds(mask))) >= MIN_TEXTURE
 
 
 def _outlined(screen: ScreenPixels, background: Colour) -> Mask | None:
