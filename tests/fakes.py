@@ -1,5 +1,6 @@
 """Small real classes that stand in for heavy parts."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -7,20 +8,29 @@ from numpy.typing import NDArray
 
 from app.adapters.bundle_store import Bundle
 from app.adapters.manifest import Manifest
+from app.core.cam import class_activation_map
+from app.core.heads import predict
 from app.core.pipeline import Model
-from app.core.values import BundleIdentity, Features, LinearHead, Preprocessing, Target, Thresholds, View
+from app.core.values import BundleIdentity, HeadOutputs, LinearHead, Preprocessing, Target, Thresholds, View
 
 N_FEATURES = 2048
 
 
-class FakeBackbone:
-    """Averages blocks of 32 x 32 pixels and spreads them over 2048 channels: cheap, deterministic, GAP is the mean."""
+class FakeNetwork:
+    """Averages blocks of 32 x 32 pixels, spreads them over 2048 channels and asks real heads: cheap, deterministic."""
 
-    def __call__(self, tensors: NDArray[np.float32]) -> Features:
-        blocks = tensors.reshape(len(tensors), 3, 7, 32, 7, 32).mean(axis=(3, 5))
-        gains = np.linspace(-1, 1, N_FEATURES, dtype=np.float32)[:, np.newaxis, np.newaxis]
-        activation = np.tile(blocks, (1, N_FEATURES // 3 + 1, 1, 1))[:, :N_FEATURES] * gains
-        return Features(gap=activation.mean(axis=(2, 3), dtype=np.float64), activation=activation)
+    def __init__(self) -> None:
+        self.heads = some_heads()
+        self.batches: list[int] = []
+
+    def __call__(self, pictures: NDArray[np.uint8], views: Sequence[View]) -> HeadOutputs:
+        self.batches.append(len(pictures))
+        blocks = pictures.reshape(-1, 1, 7, 32, 7, 32).mean(axis=(3, 5)) / 127.5 - 1
+        activations = blocks * np.linspace(-1, 1, N_FEATURES)[:, np.newaxis, np.newaxis]
+        asked = [(self.heads[view].values(), activation) for view, activation in zip(views, activations, strict=True)]
+        cams = np.array([[class_activation_map(head, each) for head in heads] for heads, each in asked])
+        values = np.array([[predict(head, each.mean(axis=(1, 2))) for head in heads] for heads, each in asked])
+        return HeadOutputs(values, cams)
 
 
 def some_head(seed: int, n_weights: int = 12) -> LinearHead:
@@ -37,14 +47,14 @@ def some_heads() -> dict[View, dict[Target, LinearHead]]:
 
 
 class FakeBundle(Bundle):
-    """Answers with `FakeBackbone`, for tests of what happens around an estimate."""
+    """Answers with `FakeNetwork`, for tests of what happens around an estimate."""
 
     @property
     def identity(self) -> BundleIdentity:
-        return BundleIdentity("fake", "1", self.sha256, synthetic=True)
+        return BundleIdentity("fake", "1", self.sha256, synthetic=True, precision="fp32")
 
 
 def fake_bundle(sha256: str = "0" * 64) -> FakeBundle:
     """A bundle without files."""
-    model = Model(FakeBackbone(), some_heads(), Preprocessing(), Thresholds(0.5, 0.5))
+    model = Model(FakeNetwork(), Preprocessing(), Thresholds(0.5, 0.5))
     return FakeBundle(cast(Manifest, None), sha256, model, "")

@@ -32,7 +32,7 @@ from app.adapters.manifest import (
     PreprocessingInfo,
     ThresholdsInfo,
 )
-from app.adapters.onnx_backbone import OnnxBackbone
+from app.adapters.onnx_networks import OnnxNetwork
 from app.core.errors import BundleError
 from app.core.heads import probability
 from app.core.pipeline import Model, crop_views, estimate_study
@@ -40,13 +40,14 @@ from app.core.values import Heads, LinearHead, Preprocessing, Target, Thresholds
 from training.features import CohortFeatures
 from training.heads import FittedHead, fit_head
 from training.model_card import render_model_card
+from training.network import build_network
 from training.phantom import write_study
 from training.predictions import AVERAGED, Predictions, average
 from training.protocol import CUTOFF_PERCENT
 from training.statistics import figures, nearest_operating_point, operating_point
 from training.weights import Weights
 
-BACKBONE, HEADS, GOLDEN = "backbone.onnx", "heads.json", "golden/expected.json"
+NETWORK, HEADS, GOLDEN = "network.onnx", "heads.json", "golden/expected.json"
 GOLDEN_SEED = 20_210_225
 """A phantom that no cohort holds: golden studies are never a patient's."""
 GOLDEN_PDFF_PERCENT = 17.0
@@ -167,13 +168,14 @@ def write_bundle(
     partial = folder.with_name(folder.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "golden").mkdir(parents=True)
-    (partial / BACKBONE).write_bytes(content)
+    (partial / NETWORK).write_bytes(build_network(backbone, Preprocessing(), heads).SerializeToString())
     _write_json(partial / HEADS, heads_document(heads))
-    _write_golden(partial, heads, thresholds)
+    _write_golden(partial, thresholds)
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         **asdict(identity),
         made_by=f"liver-pdff {__version__}",
+        network_file=NETWORK,
         backbone=_backbone_info(weights),
         preprocessing=PreprocessingInfo(**asdict(Preprocessing())),
         views=tuple(View),
@@ -230,9 +232,9 @@ def _replace(folder: Path, partial: Path) -> None:
 
 def _backbone_info(weights: Weights) -> BackboneInfo:
     return BackboneInfo(
-        file=BACKBONE,
         architecture="resnet50-v1.5",
         source=weights.source,
+        precision="fp32",
         description=weights.description,
         weights_sha256=weights.sha256,
     )
@@ -256,12 +258,11 @@ def _head_document(head: LinearHead) -> dict[str, object]:
     return {"intercept": head.intercept, "indices": support.tolist(), "weights": head.weights[support].tolist()}
 
 
-def _write_golden(folder: Path, heads: Heads, thresholds: ThresholdsInfo) -> None:
+def _write_golden(folder: Path, thresholds: ThresholdsInfo) -> None:
     """Simulate one study, analyse it and keep the answer."""
     paths = write_study(folder / "golden", 1, GOLDEN_SEED, GOLDEN_PDFF_PERCENT)
     model = Model(
-        backbone=OnnxBackbone(folder / BACKBONE, intra_op_threads=1),
-        heads=heads,
+        network=OnnxNetwork(folder / NETWORK, intra_op_threads=1),
         preprocessing=Preprocessing(),
         thresholds=Thresholds(thresholds.ge5.probability, thresholds.ge10.probability),
     )

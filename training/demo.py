@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 import httpx2
 import numpy as np
+import onnx
 
 from app.adapters.bundle_store import load_bundle
 from app.core.errors import BundleError
 from app.core.values import Preprocessing, View
 from app.settings import Settings
-from training.bundle import BACKBONE, Identity, write_bundle
+from training.bundle import Identity, write_bundle
 from training.cohort import Participant, read_cohort
 from training.features import PLAIN, CohortFeatures, participant_tensors
 from training.phantom import write_cohort, write_study
@@ -93,7 +94,7 @@ def run_demo(out: Path, work: Path, plan: DemoPlan | None = None) -> None:
     """
     plan = plan or DemoPlan()
     bundle = ensure_demo_bundle(DEMO_BUNDLE, work, plan)
-    results = evaluate_demo(bundle, work, out / "study", plan)
+    results = evaluate_demo(work, out / "study", plan)
     paths = write_study(out / "dicom", 1, plan.study_seed, plan.study_pdff_percent)
     with running_service(bundle, f"sqlite:///{work / 'demo.db'}", out / "service.log") as service:
         analysis = send(service.client, paths)
@@ -101,11 +102,12 @@ def run_demo(out: Path, work: Path, plan: DemoPlan | None = None) -> None:
     print(summary(analysis, plan.study_pdff_percent, results, out))
 
 
-def evaluate_demo(bundle: Path, work: Path, out: Path, plan: DemoPlan) -> Results:
+def evaluate_demo(work: Path, out: Path, plan: DemoPlan) -> Results:
     """Go through the paper's protocol in small: tables, figures and report in `out`."""
     table = write_cohort(work / "training", plan.n_training, plan.training_seed)
-    features = _features(table, bundle / BACKBONE, plan.protocol).first(plan.n_evaluated)
-    images = cohort_images(read_cohort(table)[: plan.n_evaluated], bundle / BACKBONE, Settings().intra_op_threads)
+    backbone = write_backbone(work, demo_weights(plan, read_cohort(table)))
+    features = _features(table, backbone, plan.protocol).first(plan.n_evaluated)
+    images = cohort_images(read_cohort(table)[: plan.n_evaluated], backbone, Settings().intra_op_threads)
     path = evaluate_features(
         features,
         plan.protocol,
@@ -132,19 +134,24 @@ def build_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
     training = write_cohort(work / "training", plan.n_training, plan.training_seed)
     held_out = write_cohort(work / "held-out", plan.n_held_out, plan.held_out_seed)
     weights = demo_weights(plan, read_cohort(training))
-    graph = build_resnet50(weights.state)
-    path = work / BACKBONE
-    path.write_bytes(graph.SerializeToString())
+    path = write_backbone(work, weights)
     return write_bundle(
         folder,
         Identity(folder.parent.name, folder.name, synthetic=True, intended_use=INTENDED_USE),
         weights,
-        graph,
+        onnx.load(path),
         _features(training, path, plan.protocol),
         _features(held_out, path, PLAIN),
         cohort=f"Simulated studies (python -m training phantom, seed {plan.training_seed})",
         seed=plan.folds_seed,
     )
+
+
+def write_backbone(work: Path, weights: Weights) -> Path:
+    """Write a backbone as ONNX; the same weights give the same bytes, so that cached features are found again."""
+    path = work / "backbone.onnx"
+    path.write_bytes(build_resnet50(weights.state).SerializeToString())
+    return path
 
 
 def _features(table: Path, backbone: Path, protocol: StudyProtocol) -> CohortFeatures:

@@ -1,28 +1,21 @@
 """models/NAME/VERSION/ -> Bundle: every hash verified, the graph checked, the golden answer replayed."""
 
 import hashlib
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from app.adapters.dicom import read_instance
 from app.adapters.manifest import Manifest
-from app.adapters.onnx_backbone import OnnxBackbone
+from app.adapters.onnx_networks import OnnxNetwork
 from app.core.errors import AnalysisError, BundleUnreadable, ChecksumMismatch, GoldenMismatch
 from app.core.pipeline import Model, crop_views, estimate_study
 from app.core.values import (
     BundleIdentity,
     Estimate,
-    Heads,
-    LinearHead,
     Preprocessing,
-    Target,
     Thresholds,
     View,
 )
@@ -30,7 +23,6 @@ from app.core.values import (
 MANIFEST = "manifest.json"
 MANIFEST_SHA256 = "manifest.sha256"
 MODEL_CARD = "MODEL_CARD.md"
-N_FEATURES = 2048
 GOLDEN_TOLERANCE = 1e-3
 """Absolute, in percent PDFF and in probability: float32 differs between processors in the sixth digit."""
 
@@ -57,7 +49,10 @@ class Bundle:
     @property
     def identity(self) -> BundleIdentity:
         """What every answer says of the bundle."""
-        return BundleIdentity(self.manifest.name, self.manifest.version, self.sha256, self.manifest.synthetic)
+        manifest = self.manifest
+        return BundleIdentity(
+            manifest.name, manifest.version, self.sha256, manifest.synthetic, manifest.backbone.precision
+        )
 
 
 def load_bundle(folder: Path, intra_op_threads: int) -> Bundle:
@@ -82,8 +77,7 @@ def load_bundle(folder: Path, intra_op_threads: int) -> Bundle:
     manifest, sha256 = read_manifest(folder)
     verify_files(folder, manifest)
     model = Model(
-        backbone=OnnxBackbone(folder / manifest.backbone.file, intra_op_threads),
-        heads=read_heads(folder, manifest.heads_file),
+        network=OnnxNetwork(folder / manifest.network_file, intra_op_threads),
         preprocessing=Preprocessing(**manifest.preprocessing.model_dump()),
         thresholds=Thresholds(manifest.thresholds.ge5.probability, manifest.thresholds.ge10.probability),
     )
@@ -124,9 +118,9 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
 
 
 def required_files(manifest: Manifest) -> set[str]:
-    """Name every file that the service reads."""
+    """Name every file that a bundle must hold."""
     golden = {f"golden/{view}.dcm" for view in View}
-    return {manifest.backbone.file, manifest.heads_file, manifest.golden_file, MODEL_CARD} | golden
+    return {manifest.network_file, manifest.heads_file, manifest.golden_file, MODEL_CARD} | golden
 
 
 def file_sha256(folder: Path, name: str) -> str:
@@ -136,21 +130,6 @@ def file_sha256(folder: Path, name: str) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(name) from error
-
-
-def read_heads(folder: Path, name: str) -> Heads:
-    """Read the sparse heads: view -> target -> intercept, feature indices and their weights."""
-    try:
-        document = json.loads(_read(folder, name))
-        return {view: {target: _head(document[view][target]) for target in Target} for view in View}
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise BundleUnreadable(f"{name} does not hold three heads for each of the four views.", file=name) from error
-
-
-def _head(document: Mapping[str, Any]) -> LinearHead:
-    weights = np.zeros(N_FEATURES)
-    weights[document["indices"]] = document["weights"]
-    return LinearHead(weights=weights, intercept=float(document["intercept"]))
 
 
 def replay_golden(folder: Path, name: str, model: Model) -> None:

@@ -201,6 +201,7 @@ def _device(analysis: Analysis) -> Resource:
         "bundle": f"{bundle.name} {bundle.version}",
         "bundle SHA-256": bundle.sha256,
         "synthetic": str(bundle.synthetic).lower(),
+        "precision": bundle.precision,
     }
     return _resource(analysis, "Device") | {
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{_id(analysis, 'Device')}"}],

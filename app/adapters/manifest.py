@@ -8,7 +8,8 @@ from app.core.values import View
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
-SCHEMA_VERSION = 1
+Precision = Literal["fp32", "int8"]
+SCHEMA_VERSION = 2
 
 
 class _Strict(BaseModel):
@@ -16,11 +17,11 @@ class _Strict(BaseModel):
 
 
 class BackboneInfo(_Strict):
-    """Where the feature extractor comes from."""
+    """Where the feature extractor comes from, and how it computes."""
 
-    file: str
     architecture: str
     source: Literal["pretrained", "imagenet", "file", "seeded"]
+    precision: Precision
     description: str
     weights_sha256: Sha256
 
@@ -105,12 +106,13 @@ class Manifest(_Strict):
     the bundle's identity.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+")]
     synthetic: bool
     intended_use: str
     made_by: str
+    network_file: str
     backbone: BackboneInfo
     preprocessing: PreprocessingInfo
     views: Annotated[tuple[View, ...], AfterValidator(_all_four)]

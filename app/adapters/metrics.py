@@ -111,6 +111,7 @@ class Metrics:
                 "version": bundle.version,
                 "sha256": bundle.sha256,
                 "synthetic": str(bundle.synthetic).lower(),
+                "precision": bundle.precision,
             }
         )
 

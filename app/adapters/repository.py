@@ -4,7 +4,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -192,7 +192,7 @@ def _analysis(row: Row[Any], views: Sequence[Row[Any]]) -> Analysis:
     return Analysis(
         id=row.id,
         created_at=row.created_at,
-        bundle=BundleIdentity(row.bundle_name, row.bundle_version, row.bundle_sha256, row.bundle_synthetic),
+        bundle=BundleIdentity(*(getattr(row, f"bundle_{field.name}") for field in fields(BundleIdentity))),
         estimate=Estimate(
             study_instance_uid=row.study_instance_uid,
             pdff_percent=row.pdff_percent,

@@ -60,6 +60,7 @@ analyses = Table(
     Column("bundle_version", String(64), nullable=False),
     Column("bundle_sha256", String(64), nullable=False),
     Column("bundle_synthetic", Boolean, nullable=False),
+    Column("bundle_precision", String(8), nullable=False, server_default="fp32"),
     Column("pdff_percent", Double, nullable=False),
     Column("probability_ge5", Double, nullable=False),
     Column("probability_ge10", Double, nullable=False),

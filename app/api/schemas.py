@@ -28,6 +28,7 @@ class BundleOut(_Out):
     version: str
     sha256: str
     synthetic: bool
+    precision: str = Field(description="Of the backbone's arithmetic: fp32 or int8. The heads were fitted on it.")
 
 
 class EstimateOut(_Out):

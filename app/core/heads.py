@@ -24,10 +24,20 @@ def predict(head: LinearHead, gap: Floats) -> float:
     NonFiniteOutput
         If the result is not a finite number.
     """
-    output = float(head.weights @ gap) + head.intercept
+    return finite(float(head.weights @ gap) + head.intercept)
+
+
+def finite(output: float) -> float:
+    """Let a head's output pass, as a float.
+
+    Raises
+    ------
+    NonFiniteOutput
+        If it is not a finite number.
+    """
     if not math.isfinite(output):
         raise NonFiniteOutput("The model gave no finite number for this image. Send the image to the maintainers.")
-    return output
+    return float(output)
 
 
 def probability(log_odds: float) -> float:

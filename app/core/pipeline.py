@@ -5,24 +5,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.core.cam import class_activation_map
 from app.core.ensemble import combine_views, out_of_range
 from app.core.errors import AnalysisError, ImageError
-from app.core.heads import predict, probability
-from app.core.tensors import to_tensor
+from app.core.heads import finite, probability
+from app.core.tensors import to_pictures
 from app.core.tissue import extract_tissue
 from app.core.values import (
     AnalysisWarning,
-    Backbone,
     Crop,
     DicomInstance,
     Estimate,
     Floats,
-    Heads,
+    HeadOutputs,
     ImageKey,
-    LinearHead,
+    Network,
     Preprocessing,
     Target,
     Thresholds,
@@ -39,14 +36,12 @@ class Model:
 
     Attributes
     ----------
-    backbone : Backbone
-    heads : mapping of View to mapping of Target to LinearHead
+    network : Network
     preprocessing : Preprocessing
     thresholds : Thresholds
     """
 
-    backbone: Backbone
-    heads: Heads
+    network: Network
     preprocessing: Preprocessing
     thresholds: Thresholds
 
@@ -108,25 +103,27 @@ def estimate_study(crops: Mapping[View, Crop], model: Model) -> Estimate:
     InferenceError
         If the computation fails.
     """
-    tensors = np.stack([to_tensor(crop.tissue.pixels, model.preprocessing) for crop in crops.values()])
-    features = model.backbone(tensors)
+    pictures = to_pictures((crop.tissue.pixels for crop in crops.values()), model.preprocessing)
+    return read_outputs(crops, model.network(pictures, list(crops)), model.thresholds)
+
+
+def read_outputs(crops: Mapping[View, Crop], outputs: HeadOutputs, thresholds: Thresholds) -> Estimate:
+    """Turn what a network says of a study's crops, view after view, into the study's estimate.
+
+    Raises
+    ------
+    NonFiniteOutput
+    """
     views = [
-        estimate_view(view, crop, model.heads[view], features.gap[row], features.activation[row])
-        for row, (view, crop) in enumerate(crops.items())
+        estimate_view(view, crop, values, cams)
+        for (view, crop), values, cams in zip(crops.items(), outputs.values, outputs.cams, strict=True)
     ]
-    study_instance_uid = next(iter(crops.values())).study_instance_uid
-    return combine_views(study_instance_uid, views, model.thresholds)
+    return combine_views(next(iter(crops.values())).study_instance_uid, views, thresholds)
 
 
-def estimate_view(
-    view: View,
-    crop: Crop,
-    heads: Mapping[Target, LinearHead],
-    gap: Floats,
-    activation: NDArray[np.float32],
-) -> ViewEstimate:
-    """Apply one view's three heads to its features, shapes (2048,) and (2048, 7, 7)."""
-    outputs = {target: predict(head, gap) for target, head in heads.items()}
+def estimate_view(view: View, crop: Crop, values: Floats, cams: Floats) -> ViewEstimate:
+    """Read one view's three heads: their values, shape (3,), and maps, shape (3, 7, 7), in the order of `Target`."""
+    pdff_percent, ge5, ge10 = map(finite, values)
     return ViewEstimate(
         view=view,
         sop_instance_uid=crop.sop_instance_uid,
@@ -134,12 +131,12 @@ def estimate_view(
         decoder=crop.decoder,
         tissue_box=crop.tissue.box,
         tissue_source=crop.tissue.source,
-        pdff_percent=outputs[Target.PDFF],
-        probability_ge5=probability(outputs[Target.GE5]),
-        probability_ge10=probability(outputs[Target.GE10]),
-        cams={target: class_activation_map(head, activation) for target, head in heads.items()},
+        pdff_percent=pdff_percent,
+        probability_ge5=probability(ge5),
+        probability_ge10=probability(ge10),
+        cams=dict(zip(Target, cams, strict=True)),
         origin=crop.origin,
-        warnings=(*crop.warnings, *out_of_range(outputs[Target.PDFF])),
+        warnings=(*crop.warnings, *out_of_range(pdff_percent)),
     )
 
 

@@ -1,4 +1,6 @@
-"""From grey levels to the backbone's input: the one copy, which training uses too."""
+"""From grey levels to the network's input: the one copy, which training uses too."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,14 @@ def to_tensor(tissue: GreyImage, preprocessing: Preprocessing) -> NDArray[np.flo
     grey = resize(tissue, preprocessing.size, preprocessing.resampling).astype(np.float32)
     mean, std = _per_channel(preprocessing)
     return ((grey * np.float32(preprocessing.scale))[np.newaxis] - mean) / std
+
+
+def to_pictures(tissues: Iterable[GreyImage], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Resize tissue crops to what a network takes: grey levels of shape (n, size, size).
+
+    The network's graph begins with the arithmetic of `to_tensor`, operation by operation.
+    """
+    return np.stack([resize(tissue, preprocessing.size, preprocessing.resampling) for tissue in tissues])
 
 
 def resize(tissue: GreyImage, size: int, resampling: str) -> GreyImage:

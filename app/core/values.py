@@ -1,6 +1,6 @@
 """The values that walk from pixels to estimate. All are frozen; none knows a file, a socket or a database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -188,6 +188,29 @@ class Backbone(Protocol):
 
     def __call__(self, tensors: NDArray[np.float32]) -> Features:
         """Turn images of shape (n, 3, 224, 224) into features."""
+        ...
+
+
+class HeadOutputs(NamedTuple):
+    """What the three heads of each view say of a batch of n images, in the order of `Target`.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (n, 3)
+        Percent PDFF, and the log-odds of both cut-offs.
+    cams : ndarray of float64, shape (n, 3, 7, 7)
+        Signed class activation maps in the same units: mean plus the head's intercept is the value.
+    """
+
+    values: Floats
+    cams: Floats
+
+
+class Network(Protocol):
+    """Preprocessing, backbone and heads: all that a bundle computes of a picture."""
+
+    def __call__(self, pictures: NDArray[np.uint8], views: Sequence[View]) -> HeadOutputs:
+        """Ask the heads of n views about n grey pictures of shape (n, 224, 224)."""
         ...
 
 
@@ -392,12 +415,15 @@ class BundleIdentity:
         Of the manifest, which holds every other file's hash.
     synthetic : bool
         Whether its heads were fitted on simulated images: then no answer is for clinical use.
+    precision : str
+        Of the backbone's arithmetic: ``"fp32"`` or ``"int8"``.
     """
 
     name: str
     version: str
     sha256: str
     synthetic: bool
+    precision: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,7 +44,7 @@ class TestReadiness:
         [
             "manifest.json",
             "manifest.sha256",
-            "backbone.onnx",
+            "network.onnx",
             "heads.json",
             "MODEL_CARD.md",
             "golden/expected.json",
@@ -161,7 +161,7 @@ class TestDescription:
         bundle = client.get("/v1/bundle").json()
         assert bundle["synthetic"]
         assert "not for clinical use" in bundle["model_card"]
-        assert set(bundle["manifest"]["files"]) >= {"backbone.onnx", "heads.json", "golden/expected.json"}
+        assert set(bundle["manifest"]["files"]) >= {"network.onnx", "heads.json", "golden/expected.json"}
 
     def test_swagger_ui_comes_from_this_host(self, client: TestClient) -> None:
         page = client.get("/docs").text

@@ -60,7 +60,7 @@ def analysis(number: int = 1, study: str = "1.2.3", created_at: datetime | None 
         study, 1 / 3, 2 / 3, 1 / 7, True, False, Thresholds(0.1, 0.7), views, (AnalysisWarning("partial_study", "…"),)
     )
     created_at = created_at or START + timedelta(seconds=number)
-    return Analysis(analysis_id(number), created_at, BundleIdentity("demo", "1.0.0", "0" * 64, True), estimate)
+    return Analysis(analysis_id(number), created_at, BundleIdentity("demo", "1.0.0", "0" * 64, True, "int8"), estimate)
 
 
 def pngs(number: int = 1) -> dict[View, bytes]:

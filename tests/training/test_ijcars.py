@@ -53,9 +53,11 @@ def test_every_image_becomes_a_row(mat: Path, tmp_path: Path) -> None:
     assert list(participants[0].paths) == [View.LIVER_KIDNEY]
 
 
-def test_a_cohort_of_one_view_and_several_images_is_evaluated(mat: Path, tmp_path: Path, bundle_folder: Path) -> None:
+def test_a_cohort_of_one_view_and_several_images_is_evaluated(
+    mat: Path, tmp_path: Path, bundle_folder: Path, bundle_work: Path
+) -> None:
     participants = read_cohort(import_ijcars(mat, tmp_path / "out"))
-    onnx_file = bundle_folder / "backbone.onnx"
+    onnx_file = bundle_work / "backbone.onnx"
     from app.core.values import Preprocessing
 
     features = extract_features(participants, onnx_file, Preprocessing(), threads=2, label="features")

@@ -88,9 +88,11 @@ class TestAugmentation:
         assert not any(r.reflected for r in draw_augmentations(StudyProtocol(reflect=False), "P", View.LIVER_KIDNEY))
 
 
-def test_row_zero_of_augmented_features_is_what_the_service_computes(bundle_folder: Path, tmp_path: Path) -> None:
+def test_row_zero_of_augmented_features_is_what_the_service_computes(
+    bundle_folder: Path, bundle_work: Path, tmp_path: Path
+) -> None:
     write_cohort(tmp_path, 1, 5)
-    people, onnx_file = read_cohort(tmp_path / "cohort.csv"), bundle_folder / "backbone.onnx"
+    people, onnx_file = read_cohort(tmp_path / "cohort.csv"), bundle_work / "backbone.onnx"
     plain = extract_features(people, onnx_file, Preprocessing(), threads=2, label="plain")
     protocol = StudyProtocol(n_rows=3)
     rows = extract_features(people, onnx_file, Preprocessing(), protocol, threads=2, label="rows")

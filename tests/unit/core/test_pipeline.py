@@ -1,5 +1,6 @@
 """The whole walk with a cheap backbone: its laws do not depend on which features a network finds."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,9 @@ import pytest
 
 from app.core.errors import NonFiniteOutput, NoTissue
 from app.core.pipeline import Model, crop_views, estimate_study, fingerprint
-from app.core.values import Crop, DicomInstance, Features, Preprocessing, Target, Thresholds, Tissue, View
+from app.core.values import Crop, DicomInstance, HeadOutputs, Preprocessing, Target, Thresholds, Tissue, View
 from tests.factories import sector
-from tests.fakes import FakeBackbone, some_heads
+from tests.fakes import FakeNetwork
 
 
 def instance(view: View, seed: int = 1, rows: int = 480) -> DicomInstance:
@@ -23,13 +24,14 @@ def study(seed: int = 1) -> dict[View, DicomInstance]:
 
 
 def model() -> Model:
-    return Model(FakeBackbone(), some_heads(), Preprocessing(), Thresholds(0.5, 0.5))
+    return Model(FakeNetwork(), Preprocessing(), Thresholds(0.5, 0.5))
 
 
 class TestEstimateStudy:
     def test_every_map_adds_up_to_its_output(self) -> None:
-        for view in estimate_study(crop_views(study()), model()).views:
-            output = view.cams[Target.PDFF].mean() + model().heads[view.view][Target.PDFF].intercept
+        network = FakeNetwork()
+        for view in estimate_study(crop_views(study()), replace(model(), network=network)).views:
+            output = view.cams[Target.PDFF].mean() + network.heads[view.view][Target.PDFF].intercept
             assert output == pytest.approx(view.pdff_percent, abs=1e-12)
 
     def test_the_same_study_gives_the_same_answer(self) -> None:
@@ -52,14 +54,14 @@ class TestEstimateStudy:
         warnings = estimate_study(crop_views(small), model()).views[0].warnings
         assert [warning.code for warning in warnings] == ["low_resolution"]
 
-    def test_a_backbone_that_breaks_is_not_believed(self) -> None:
-        class Broken(FakeBackbone):
-            def __call__(self, tensors: np.ndarray) -> Features:
-                features = super().__call__(tensors)
-                return Features(features.gap * np.nan, features.activation)
+    def test_a_network_that_breaks_is_not_believed(self) -> None:
+        class Broken(FakeNetwork):
+            def __call__(self, pictures: np.ndarray, views: Sequence[View]) -> HeadOutputs:
+                outputs = super().__call__(pictures, views)
+                return HeadOutputs(outputs.values * np.nan, outputs.cams)
 
         with pytest.raises(NonFiniteOutput):
-            estimate_study(crop_views(study()), replace(model(), backbone=Broken()))
+            estimate_study(crop_views(study()), replace(model(), network=Broken()))
 
 
 def test_every_picture_without_tissue_is_named_at_once() -> None:

@@ -1,0 +1,161 @@
+"""onnxruntime's only door: a bundle's whole network, and the bare backbone that training reads features from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from app.core.errors import BundleUnreadable, GraphMismatch, InferenceFailed
+from app.core.values import Features, HeadOutputs, Target, View
+
+_N_TARGETS: Final = len(Target)
+_BACKBONE_CONTRACT: Final = {
+    "image": ("tensor(float)", (3, 224, 224)),
+    "activation": ("tensor(float)", (2048, 7, 7)),
+    "gap": ("tensor(float)", (2048,)),
+}
+_NETWORK_CONTRACT: Final = {
+    "picture": ("tensor(uint8)", (224, 224)),
+    "view": ("tensor(int64)", ()),
+    "value": ("tensor(double)", (_N_TARGETS,)),
+    "cam": ("tensor(double)", (_N_TARGETS, 7, 7)),
+}
+"""Names, types and shapes behind the batch axis."""
+
+_VIEW_NUMBERS: Final = {view: number for number, view in enumerate(View)}
+
+_ORT_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+
+class OnnxNetwork:
+    """A bundle's network behind one ONNX Runtime session: grey pictures in, three heads' values and maps out.
+
+    Two calls into one multi-threaded session fight over the same cores: see `app.adapters.engine`.
+
+    Parameters
+    ----------
+    path : Path
+        ONNX file.
+    intra_op_threads : int
+        Threads of one inference. onnxruntime's own default is the host's cores, not the container's share.
+
+    Raises
+    ------
+    BundleUnreadable
+        If the file is not an ONNX model that this runtime can load.
+    GraphMismatch
+        If inputs or outputs have other names, types or shapes than the contract's.
+    """
+
+    def __init__(self, path: Path, intra_op_threads: int) -> None:
+        self._session = _open(path, intra_op_threads, _NETWORK_CONTRACT)
+
+    def __call__(self, pictures: NDArray[np.uint8], views: Sequence[View]) -> HeadOutputs:
+        """Run a batch.
+
+        Parameters
+        ----------
+        pictures : ndarray of uint8, shape (n, 224, 224)
+        views : sequence of View, length n
+            Whose heads answer.
+
+        Returns
+        -------
+        HeadOutputs
+
+        Raises
+        ------
+        InferenceFailed
+            If the runtime cannot run it.
+        """
+        numbers = np.array([_VIEW_NUMBERS[view] for view in views], np.int64)
+        return HeadOutputs(*_run(self._session, ["value", "cam"], {"picture": pictures, "view": numbers}))
+
+
+class OnnxBackbone:
+    """The backbone alone, as training writes it.
+
+    Parameters
+    ----------
+    path : Path
+        ONNX file.
+    intra_op_threads : int
+
+    Raises
+    ------
+    BundleUnreadable, GraphMismatch
+        As `OnnxNetwork`.
+    """
+
+    def __init__(self, path: Path, intra_op_threads: int) -> None:
+        self._session = _open(path, intra_op_threads, _BACKBONE_CONTRACT)
+
+    def __call__(self, tensors: NDArray[np.float32]) -> Features:
+        """Run a batch.
+
+        Parameters
+        ----------
+        tensors : ndarray of float32, shape (n, 3, 224, 224)
+
+        Returns
+        -------
+        Features
+
+        Raises
+        ------
+        InferenceFailed
+            If the runtime cannot run it.
+        """
+        (activation,) = _run(self._session, ["activation"], {"image": tensors})
+        # The graph's own `gap` is a float32 sum: heads with large weights of both signs would turn its rounding
+        # into 1e-5 of the answer, and a map would no longer add up to its prediction.
+        return Features(gap=activation.mean(axis=(2, 3), dtype=np.float64), activation=activation)
+
+
+def _open(
+    path: Path, intra_op_threads: int, contract: Mapping[str, tuple[str, tuple[int, ...]]]
+) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = intra_op_threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except _ORT_ERRORS as error:
+        raise BundleUnreadable(f"{path.name} is not an ONNX model this runtime can load.", file=path.name) from error
+    _check_contract(session, contract, path.name)
+    return session
+
+
+def _run(session: onnxruntime.InferenceSession, outputs: list[str], inputs: dict[str, NDArray[Any]]) -> list[Any]:
+    try:
+        return list(session.run(outputs, inputs))
+    except _ORT_ERRORS as error:
+        raise InferenceFailed("The neural network could not be run. Try again; tell the operator.") from error
+
+
+def _check_contract(
+    session: onnxruntime.InferenceSession, contract: Mapping[str, tuple[str, tuple[int, ...]]], file: str
+) -> None:
+    found = {node.name: node for node in (*session.get_inputs(), *session.get_outputs())}
+    for name, (kind, shape) in contract.items():
+        if name not in found:
+            raise GraphMismatch(f"{file} has no input or output {name!r}.", file=file)
+        if tuple(found[name].shape[1:]) != shape or found[name].type != kind:
+            raise GraphMismatch(
+                f"{file}: {name} is {found[name].type} of shape {found[name].shape}, not {kind} (batch, *{shape}).",
+                file=file,
+            )
