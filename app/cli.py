@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from app import __version__
 from app.adapters.bundle_store import load_bundle
 from app.adapters.database import Database
+from app.adapters.memory import use_few_arenas
 from app.core.errors import AnalysisError
 from app.main import create_app
 from app.settings import Settings, unknown_settings
@@ -35,6 +36,7 @@ def serve(
     port: Annotated[int, typer.Option(envvar="LIVER_PDFF_PORT", help="Port to listen on.")] = 8000,
 ) -> None:
     """Serve the HTTP interface until it is stopped."""
+    use_few_arenas()
     settings = Settings(host=host, port=port)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in unknown_settings():
@@ -70,7 +72,7 @@ def database_downgrade(revision: str) -> None:
 def bundle_verify(folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None) -> None:
     """Check every hash, the graph and the golden answer of a bundle."""
     settings = Settings()
-    bundle = load_bundle(folder or settings.bundle, settings.intra_op_threads)
+    bundle = load_bundle(folder or settings.bundle, settings.threads)
     typer.echo(f"{bundle.identity.name} {bundle.identity.version} verified, sha256 {bundle.sha256}")
 
 
@@ -78,7 +80,7 @@ def bundle_verify(folder: Annotated[Path | None, typer.Argument(help="By default
 def bundle_show(folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None) -> None:
     """Print a bundle's model card."""
     settings = Settings()
-    typer.echo(load_bundle(folder or settings.bundle, settings.intra_op_threads).model_card)
+    typer.echo(load_bundle(folder or settings.bundle, settings.threads).model_card)
 
 
 @cli.command()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 
 from fastapi import FastAPI
@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 from app import __version__
 from app.adapters.bundle_store import load_bundle
 from app.adapters.database import Database
+from app.adapters.memory import return_unused
 from app.adapters.metrics import Metrics
 from app.adapters.repository import AnalysisRepository
 from app.adapters.study_repository import StudyRepository
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Database(settings.database_url) as database:
             app.state.runtime = runtime = build_runtime(settings, database, metrics, view_rules)
-            with keep_house(runtime, timedelta(hours=settings.unfinished_study_hours)):
+            with closing(runtime), keep_house(runtime, timedelta(hours=settings.unfinished_study_hours)):
                 yield
 
     app = FastAPIOffline(title="liver-pdff", version=__version__, description=DESCRIPTION, lifespan=lifespan)
@@ -115,10 +116,11 @@ def _build_service(
     settings: Settings, repository: AnalysisRepository, metrics: Metrics, view_rules: Sequence[ViewRule]
 ) -> AnalysisService | BundleError:
     try:
-        bundle = load_bundle(settings.bundle, settings.intra_op_threads)
+        bundle = load_bundle(settings.bundle, settings.threads)
     except BundleError as error:
         logger.error("not ready: code=%s %s", error.code, error.detail)  # noqa: TRY400 - the sentence says it all
         return error
+    return_unused()
     metrics.bundle(bundle.identity)
     logger.info("bundle %s %s verified, sha256=%s", bundle.identity.name, bundle.identity.version, bundle.sha256)
     return AnalysisService(
@@ -127,4 +129,5 @@ def _build_service(
         metrics,
         view_rules=view_rules,
         max_instance_bytes=settings.max_instance_mib * MIB,
+        threads=settings.threads,
     )

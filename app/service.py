@@ -7,18 +7,21 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.adapters.bundle_store import Bundle
 from app.adapters.dicom import read_instance, read_names
+from app.adapters.engine import Engine
 from app.adapters.metrics import Metrics
-from app.adapters.pictures import encode_png
+from app.adapters.png import encode_png
 from app.adapters.repository import AnalysisRepository
 from app.core.errors import AnalysisError, EmptyUpload, UploadTooLarge
-from app.core.pipeline import crop_instance, crop_views, estimate_study, fingerprint
-from app.core.values import Analysis, Crop, View
-from app.core.views import Candidate, ViewRule, assign_views, recognise_view, refuse_all
+from app.core.pipeline import all_or_refuse, crop_instance, crop_views, fingerprint, read_outputs
+from app.core.tensors import to_pictures
+from app.core.values import Analysis, Crop, Estimate, View
+from app.core.views import Candidate, ViewRule, assign_views, recognise_view
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,8 @@ class AnalysisService:
     view_rules : sequence of ViewRule
     max_instance_bytes : int
         Largest file.
+    threads : int
+        So many images are read, cropped or encoded at once, and so many go through the network, whoever sent them.
     """
 
     def __init__(
@@ -63,10 +68,13 @@ class AnalysisService:
         *,
         view_rules: Sequence[ViewRule],
         max_instance_bytes: int,
+        threads: int = 1,
     ) -> None:
         self.bundle = bundle
         self.repository = repository
         self.max_instance_bytes = max_instance_bytes
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
+        self._engine = Engine(bundle.model.network, threads)
         self._metrics = metrics
         self._view_rules = view_rules
 
@@ -131,41 +139,44 @@ class AnalysisService:
 
     def _crops(self, parts: Sequence[Part], *, allow_partial: bool) -> dict[View, Crop]:
         with self._metrics.stage("read"):
-            candidates = self._read(parts)
+            candidates = all_or_refuse(self._pool.map(self._attempt_read, parts))
             views = assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
         with self._metrics.stage("crop"):
-            return crop_views(views)
+            return crop_views(views, self._pool.map)
+
+    def _attempt_read(self, part: Part) -> Candidate | AnalysisError:
+        try:
+            self.check_size(part.content)
+            return Candidate(part.name, read_instance(part.content), part.declared_view)
+        except AnalysisError as error:
+            error.part = part.name
+            return error
 
     def _answer(self, crops: dict[View, Crop]) -> tuple[Analysis, bool]:
         question = fingerprint(crops, self.bundle.sha256)
         if known := self.repository.find(question):
             return known, False
         with self._metrics.stage("estimate"):
-            estimate = estimate_study(crops, self.bundle.model)
+            estimate, pngs = self._estimate(crops)
         analysis = Analysis(str(uuid.uuid4()), datetime.now(UTC), self.bundle.identity, estimate)
-        return self._store(analysis, question, crops)
-
-    def _store(self, analysis: Analysis, question: str, crops: dict[View, Crop]) -> tuple[Analysis, bool]:
         with self._metrics.stage("store"):
-            pngs = {view: encode_png(crop.tissue.pixels) for view, crop in crops.items()}
             stored, is_new = self.repository.add(analysis, question, pngs)
         if is_new:
             self._metrics.pdff(stored.estimate.pdff_percent)
         return stored, is_new
 
-    def _read(self, parts: Sequence[Part]) -> list[Candidate]:
-        """Read every part, or refuse with all that cannot be read."""
-        candidates: list[Candidate] = []
-        errors: list[AnalysisError] = []
-        for part in parts:
-            try:
-                self.check_size(part.content)
-                candidates.append(Candidate(part.name, read_instance(part.content), part.declared_view))
-            except AnalysisError as error:
-                error.part = part.name
-                errors.append(error)
-        refuse_all(errors)
-        return candidates
+    def _estimate(self, crops: dict[View, Crop]) -> tuple[Estimate, dict[View, bytes]]:
+        """Ask the network, and encode the crops while it is busy, perhaps with another study."""
+        model = self.bundle.model
+        pictures = to_pictures((crop.tissue for crop in crops.values()), model.preprocessing, self._pool.map)
+        pending = self._engine.submit(pictures, list(crops))
+        pngs = self._pool.map(encode_png, (crop.tissue.pixels for crop in crops.values()))
+        return read_outputs(crops, pending.result(), model.thresholds), dict(zip(crops, pngs, strict=True))
+
+    def close(self) -> None:
+        """Answer what waits, then stop."""
+        self._engine.close()
+        self._pool.shutdown()
 
     def check_size(self, content: bytes) -> None:
         """Raise EmptyUpload or UploadTooLarge unless this is a file of a size that is accepted."""

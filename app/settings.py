@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.adapters.cpus import usable_cpus
 from app.core.values import View
 from app.core.views import DEFAULT_VIEW_RULES, ViewRule
 
@@ -23,14 +24,13 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
     database_url: str = Field("sqlite:///var/liver-pdff.db", description="SQLAlchemy URL: SQLite or PostgreSQL.")
     bundle: Path = Field(Path("models/demo/1.0.0"), description="Folder of the bundle that answers.")
-    intra_op_threads: Annotated[int, Field(ge=1)] = Field(
-        default_factory=lambda: (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        ),
-        description="Threads of one inference; by default as many as this process may run on.",
+    threads: Annotated[int, Field(ge=1)] = Field(
+        default_factory=usable_cpus,
+        description="Pictures that go through the network at once, one thread each; by default this process's share of "
+        "processors.",
     )
-    max_in_flight: Annotated[int, Field(ge=1, le=32)] = Field(
-        8, description="Studies analysed or waiting at once; one more is answered 503 with Retry-After."
+    max_in_flight: Annotated[int, Field(ge=1, le=64)] = Field(
+        16, description="Studies analysed or waiting at once; one more is answered 503 with Retry-After."
     )
     max_instance_mib: Annotated[int, Field(ge=1)] = Field(32, description="Largest DICOM file accepted, MiB.")
     max_body_mib: Annotated[int, Field(ge=1)] = Field(136, description="Largest request body accepted, MiB.")

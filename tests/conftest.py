@@ -37,7 +37,7 @@ def bundle_folder(bundle_work: Path) -> Path:
 @pytest.fixture(scope="session")
 def bundle(bundle_folder: Path) -> Bundle:
     """The session's bundle, loaded and verified."""
-    return load_bundle(bundle_folder, intra_op_threads=2)
+    return load_bundle(bundle_folder, threads=2)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def serve(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Serv
     @contextmanager
     def start(**settings: object) -> Iterator[TestClient]:
         database = f"sqlite:///{tmp_path_factory.mktemp('database')}/test.db"
-        chosen = {"bundle": bundle_folder, "database_url": database, "intra_op_threads": 2} | settings
+        chosen = {"bundle": bundle_folder, "database_url": database, "threads": 2} | settings
         with TestClient(create_app(Settings(**chosen))) as client:  # type: ignore[arg-type] # settings by name
             yield client
 

@@ -93,7 +93,7 @@ def features(
     rows: Annotated[int, typer.Option(min=1, help="Rows per image: itself and its augmented copies.")] = 1,
 ) -> None:
     """Run a cohort through the backbone, exactly as the service does."""
-    people, threads = read_cohort(cohort), Settings().intra_op_threads
+    people, threads = read_cohort(cohort), Settings().threads
     protocol = StudyProtocol(n_rows=rows)
     extract_features(people, onnx_file, Preprocessing(), protocol, threads=threads, label="features").save(out)
     typer.echo(out)
@@ -111,7 +111,7 @@ def evaluate(
 ) -> None:
     """Repeat the protocol of Byra et al. 2021 on a cohort: every participant held out once."""
     protocol = StudyProtocol(n_rows=rows)
-    threads = Settings().intra_op_threads
+    threads = Settings().threads
     rows_of_all = cached_features(cohort, onnx_file, protocol, out, threads=threads, label="augmented features")
     images = cohort_images(read_cohort(cohort), onnx_file, threads)
     typer.echo(

@@ -188,7 +188,7 @@ def write_bundle(
     )
     (partial / MODEL_CARD).write_text(render_model_card(manifest, fitted, _n_rows(training)), encoding="utf-8")
     _seal(partial, manifest)
-    load_bundle(partial, intra_op_threads=1)
+    load_bundle(partial, threads=1)
     _replace(folder, partial)
     return folder
 
@@ -262,7 +262,7 @@ def _write_golden(folder: Path, thresholds: ThresholdsInfo) -> None:
     """Simulate one study, analyse it and keep the answer."""
     paths = write_study(folder / "golden", 1, GOLDEN_SEED, GOLDEN_PDFF_PERCENT)
     model = Model(
-        network=OnnxNetwork(folder / NETWORK, intra_op_threads=1),
+        network=OnnxNetwork(folder / NETWORK),
         preprocessing=Preprocessing(),
         thresholds=Thresholds(thresholds.ge5.probability, thresholds.ge10.probability),
     )

@@ -107,7 +107,7 @@ def evaluate_demo(work: Path, out: Path, plan: DemoPlan) -> Results:
     table = write_cohort(work / "training", plan.n_training, plan.training_seed)
     backbone = write_backbone(work, demo_weights(plan, read_cohort(table)))
     features = _features(table, backbone, plan.protocol).first(plan.n_evaluated)
-    images = cohort_images(read_cohort(table)[: plan.n_evaluated], backbone, Settings().intra_op_threads)
+    images = cohort_images(read_cohort(table)[: plan.n_evaluated], backbone, Settings().threads)
     path = evaluate_features(
         features,
         plan.protocol,
@@ -123,7 +123,7 @@ def evaluate_demo(work: Path, out: Path, plan: DemoPlan) -> Results:
 def ensure_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
     """Build the demonstration bundle unless a good one is there."""
     try:
-        load_bundle(folder, intra_op_threads=1)
+        load_bundle(folder, Settings().threads)
     except BundleError:
         return build_demo_bundle(folder, work, plan)
     return folder
@@ -157,7 +157,7 @@ def write_backbone(work: Path, weights: Weights) -> Path:
 def _features(table: Path, backbone: Path, protocol: StudyProtocol) -> CohortFeatures:
     """Run a cohort through the backbone, unless that was done; they lie beside the table."""
     label = f"{table.parent.name} features"
-    threads = Settings().intra_op_threads
+    threads = Settings().threads
     return cached_features(table, backbone, protocol, table.parent, threads=threads, label=label)
 
 

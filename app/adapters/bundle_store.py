@@ -2,12 +2,13 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from app.adapters.dicom import read_instance
+from app.adapters.engine import Engine
 from app.adapters.manifest import Manifest
 from app.adapters.onnx_networks import OnnxNetwork
 from app.core.errors import AnalysisError, BundleUnreadable, ChecksumMismatch, GoldenMismatch
@@ -55,15 +56,15 @@ class Bundle:
         )
 
 
-def load_bundle(folder: Path, intra_op_threads: int) -> Bundle:
+def load_bundle(folder: Path, threads: int) -> Bundle:
     """Read a bundle and trust it only after it has proved itself.
 
     Parameters
     ----------
     folder : Path
         ``models/NAME/VERSION``.
-    intra_op_threads : int
-        Threads of one inference.
+    threads : int
+        Pictures of the golden study that are computed at once.
 
     Returns
     -------
@@ -77,11 +78,12 @@ def load_bundle(folder: Path, intra_op_threads: int) -> Bundle:
     manifest, sha256 = read_manifest(folder)
     verify_files(folder, manifest)
     model = Model(
-        network=OnnxNetwork(folder / manifest.network_file, intra_op_threads),
+        network=OnnxNetwork(folder / manifest.network_file),
         preprocessing=Preprocessing(**manifest.preprocessing.model_dump()),
         thresholds=Thresholds(manifest.thresholds.ge5.probability, manifest.thresholds.ge10.probability),
     )
-    replay_golden(folder, manifest.golden_file, model)
+    with Engine(model.network, threads) as engine:
+        replay_golden(folder, manifest.golden_file, replace(model, network=engine))
     return Bundle(manifest, sha256, model, _read(folder, MODEL_CARD).decode(errors="replace"))
 
 

@@ -42,14 +42,12 @@ _ORT_ERRORS = (
 class OnnxNetwork:
     """A bundle's network behind one ONNX Runtime session: grey pictures in, three heads' values and maps out.
 
-    Two calls into one multi-threaded session fight over the same cores: see `app.adapters.engine`.
+    A call runs in the thread that makes it, on one core: several threads may call at once, see `app.adapters.engine`.
 
     Parameters
     ----------
     path : Path
         ONNX file.
-    intra_op_threads : int
-        Threads of one inference. onnxruntime's own default is the host's cores, not the container's share.
 
     Raises
     ------
@@ -59,8 +57,8 @@ class OnnxNetwork:
         If inputs or outputs have other names, types or shapes than the contract's.
     """
 
-    def __init__(self, path: Path, intra_op_threads: int) -> None:
-        self._session = _open(path, intra_op_threads, _NETWORK_CONTRACT)
+    def __init__(self, path: Path) -> None:
+        self._session = _open(path, 1, _NETWORK_CONTRACT)
 
     def __call__(self, pictures: NDArray[np.uint8], views: Sequence[View]) -> HeadOutputs:
         """Run a batch.
@@ -92,6 +90,7 @@ class OnnxBackbone:
     path : Path
         ONNX file.
     intra_op_threads : int
+        Threads of one inference. onnxruntime's own default is the host's cores, not the container's share.
 
     Raises
     ------

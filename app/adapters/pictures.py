@@ -1,19 +1,16 @@
-"""Pictures for people: the tissue crop as PNG, and the signed CAM laid over it with a scale."""
-
-import io
+"""Pictures for people: the signed CAM laid over the tissue crop, with a scale."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from app.adapters.png import encode_png
 from app.core.values import Floats, GreyImage, Target
 
-PNG_COMPRESS_LEVEL = 1
-"""Speckle hardly compresses: level 6 takes five times as long and saves a few percent."""
 _LARGEST_ALPHA = 0.65
 _SCALE_HEIGHT = 66
-_RED = np.array([214, 39, 40], np.float64)
-_BLUE = np.array([31, 98, 204], np.float64)
+_RED = (214, 39, 40)
+_BLUE = (31, 98, 204)
 
 UNITS = {
     Target.PDFF: "percentage points of PDFF",
@@ -21,19 +18,6 @@ UNITS = {
     Target.GE10: "log-odds of PDFF >= 10 %",
 }
 """What a CAM's number means: its mean over the map, plus the intercept, is the head's output."""
-
-
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode grey (rows, columns) or RGB (rows, columns, 3) pixels without loss."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=PNG_COMPRESS_LEVEL)
-    return buffer.getvalue()
-
-
-def decode_png(content: bytes) -> NDArray[np.uint8]:
-    """Read back what `encode_png` wrote."""
-    with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image)
 
 
 def draw_overlay(tissue: GreyImage, cam: Floats, target: Target) -> bytes:
@@ -71,9 +55,11 @@ def enlarge(cam: Floats, shape: tuple[int, ...]) -> Floats:
 
 def tint(tissue: GreyImage, signed: Floats) -> NDArray[np.uint8]:
     """Blend red (positive) and blue (negative) into grey levels; `signed` lies in -1..1, shape (rows, columns)."""
-    alpha = (_LARGEST_ALPHA * np.abs(np.clip(signed, -1, 1)) * (tissue > 0))[..., np.newaxis]
-    colour = np.where(signed[..., np.newaxis] >= 0, _RED, _BLUE)
-    return np.rint((1 - alpha) * tissue[..., np.newaxis] + alpha * colour).astype(np.uint8)
+    alpha = np.rint(255 * _LARGEST_ALPHA * np.abs(np.clip(signed, -1, 1))).astype(np.uint8) * (tissue > 0)
+    grey = Image.fromarray(tissue)
+    red, blue = (Image.new("RGB", grey.size, colour) for colour in (_RED, _BLUE))
+    colour = Image.composite(red, blue, Image.fromarray(signed >= 0))
+    return np.asarray(Image.composite(colour, grey.convert("RGB"), Image.fromarray(alpha)))
 
 
 def draw_scale(width: int, largest: float, unit: str) -> NDArray[np.uint8]:

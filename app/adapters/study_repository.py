@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, del
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.database import reading, writing
-from app.adapters.pictures import decode_png, encode_png
+from app.adapters.png import decode_png, encode_png
 from app.adapters.repository import read_warnings
 from app.adapters.tables import analyses, analysis_views, received_instances
 from app.core.studies import ReceivedImage, ReceivedInstance

@@ -6,14 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Path, Query, Response, UploadFile
 from pydantic import BeforeValidator
 
-from app.adapters.pictures import decode_png, draw_overlay_pixels, encode_png
+from app.adapters.overlays import overlay_png
+from app.adapters.pictures import draw_overlay_pixels
+from app.adapters.png import decode_png
 from app.adapters.repository import AnalysisRepository
 from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep, ServiceDep
 from app.api.schemas import AnalysisOut, AnalysisPage, analysis_out
 from app.api.uploads import FormDep, read_parts
 from app.core.errors import UnknownResource
-from app.core.values import Analysis, ScreenPixels, Target, View
+from app.core.values import Analysis, Floats, ScreenPixels, Target, View
 
 router = APIRouter(prefix="/v1", tags=["analyses"])
 
@@ -107,7 +109,7 @@ def get_overlay(
 ) -> Response:
     """Draw the signed map of one head: red speaks for more fat, blue for less; a scale gives limits and unit."""
     analysis = find_analysis(repository, analysis_id)
-    return _png(encode_png(overlay_pixels(repository, analysis, view, target)))
+    return _png(overlay_png(find_tissue(repository, analysis.id, view), find_cam(analysis, view, target), target))
 
 
 @router.get(
@@ -138,8 +140,12 @@ def find_tissue(repository: AnalysisRepository, analysis_id: str, view: View) ->
 def overlay_pixels(repository: AnalysisRepository, analysis: Analysis, view: View, target: Target) -> ScreenPixels:
     """Draw one map over its crop, or say that there is none."""
     tissue = decode_png(find_tissue(repository, analysis.id, view))
-    cam = next(each for each in analysis.estimate.views if each.view == view).cams[target]
-    return draw_overlay_pixels(tissue, cam, target)
+    return draw_overlay_pixels(tissue, find_cam(analysis, view, target), target)
+
+
+def find_cam(analysis: Analysis, view: View, target: Target) -> Floats:
+    """Find the map of one head, of a view that the analysis has, shape (7, 7)."""
+    return next(each for each in analysis.estimate.views if each.view == view).cams[target]
 
 
 def _png(content: bytes) -> Response:

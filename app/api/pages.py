@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.adapters.pictures import decode_png, draw_overlay, encode_png, shrink
+from app.adapters.pictures import draw_overlay, shrink
+from app.adapters.png import decode_png, encode_png
 from app.api.analyses import AnalysisId, find_analysis, find_tissue
 from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep

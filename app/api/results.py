@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from app.adapters import dicom_results
 from app.adapters.fhir import fhir_bundle
-from app.adapters.pictures import decode_png
+from app.adapters.png import decode_png
 from app.adapters.summary_page import draw_summary
 from app.api.analyses import AnalysisId, find_analysis, find_tissue, overlay_pixels
 from app.api.problems import problem_responses

@@ -1,4 +1,7 @@
-"""What the endpoints share: the running service, or the reason why there is none."""
+"""What the endpoints share: the running service, or the reason why there is none.
+
+The dependencies are coroutines: FastAPI would hand each plain function to another thread, at every call.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -37,6 +40,11 @@ class Runtime:
     received: StudyRepository
     max_stow_parts: int
 
+    def close(self) -> None:
+        """Stop what works in threads of its own."""
+        if isinstance(self.service, AnalysisService):
+            self.service.close()
+
     def require_service(self) -> AnalysisService:
         """Give the service, or raise what keeps it from being ready."""
         if isinstance(self.service, AnalysisError):
@@ -44,24 +52,24 @@ class Runtime:
         return self.service
 
 
-def get_runtime(request: Request) -> Runtime:
+async def get_runtime(request: Request) -> Runtime:
     """Find the runtime that `app.main` has put into the application."""
     runtime = request.app.state.runtime
     assert isinstance(runtime, Runtime)  # noqa: S101 - set before the first request, in lifespan
     return runtime
 
 
-def get_service(runtime: Annotated[Runtime, Depends(get_runtime)]) -> AnalysisService:
+async def get_service(runtime: Annotated[Runtime, Depends(get_runtime)]) -> AnalysisService:
     """Give the service to an endpoint that needs a verified bundle."""
     return runtime.require_service()
 
 
-def get_studies(runtime: Annotated[Runtime, Depends(get_runtime)]) -> StudyService:
+async def get_studies(runtime: Annotated[Runtime, Depends(get_runtime)]) -> StudyService:
     """Give the service that takes instances one by one."""
     return StudyService(runtime.require_service(), runtime.received, runtime.metrics)
 
 
-def get_repository(runtime: Annotated[Runtime, Depends(get_runtime)]) -> AnalysisRepository:
+async def get_repository(runtime: Annotated[Runtime, Depends(get_runtime)]) -> AnalysisRepository:
     """Give the stored analyses to an endpoint that only reads them: it works without a bundle."""
     return runtime.repository
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartParser
 
 from app.core.errors import InvalidRequest, UnsupportedMediaType
 from app.core.values import View
@@ -13,6 +14,10 @@ from app.service import Part
 FILE_FIELDS = (*View, "instances")
 FIELDS = (*FILE_FIELDS, "allow_partial")
 FORM_MEDIA_TYPE = "multipart/form-data"
+IN_MEMORY_BYTES = 4 << 20
+"""A file up to this size, an uncompressed colour screen of 1280 x 960, does not go through a temporary file."""
+
+MultiPartParser.spool_max_size = IN_MEMORY_BYTES  # Starlette's only way to say so
 
 
 async def get_form(request: Request) -> FormData:

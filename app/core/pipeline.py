@@ -1,8 +1,9 @@
 """The whole walk, from instances to estimate: crop every view, then estimate the study."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from app.core.values import (
     Floats,
     HeadOutputs,
     ImageKey,
+    Mapper,
     Network,
     Preprocessing,
     Target,
@@ -28,6 +30,8 @@ from app.core.values import (
     ViewEstimate,
 )
 from app.core.views import refuse_all
+
+Attempted = TypeVar("Attempted")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,24 +69,41 @@ def crop_instance(instance: DicomInstance) -> Crop:
     )
 
 
-def crop_views(instances: Mapping[View, DicomInstance]) -> dict[View, Crop]:
+def crop_views(instances: Mapping[View, DicomInstance], mapper: Mapper = map) -> dict[View, Crop]:
     """Crop every view to its tissue.
+
+    Parameters
+    ----------
+    instances : mapping of View to DicomInstance
+    mapper : Mapper
 
     Raises
     ------
     ImageError
         For the first picture that cannot be used; the others' refusals stand in its ``also``.
     """
-    crops: dict[View, Crop] = {}
+    return dict(zip(instances, all_or_refuse(mapper(_attempt_crop, instances, instances.values())), strict=True))
+
+
+def all_or_refuse(attempts: Iterable[Attempted | AnalysisError]) -> list[Attempted]:
+    """Give what all attempts gave, or raise the first refusal with the others in its ``also``."""
+    results: list[Attempted] = []
     errors: list[AnalysisError] = []
-    for view, instance in instances.items():
-        try:
-            crops[view] = crop_instance(instance)
-        except ImageError as error:
-            error.part = view
-            errors.append(error)
+    for attempt in attempts:
+        if isinstance(attempt, AnalysisError):
+            errors.append(attempt)
+        else:
+            results.append(attempt)
     refuse_all(errors)
-    return crops
+    return results
+
+
+def _attempt_crop(view: View, instance: DicomInstance) -> Crop | ImageError:
+    try:
+        return crop_instance(instance)
+    except ImageError as error:
+        error.part = view
+        return error
 
 
 def estimate_study(crops: Mapping[View, Crop], model: Model) -> Estimate:
@@ -103,7 +124,7 @@ def estimate_study(crops: Mapping[View, Crop], model: Model) -> Estimate:
     InferenceError
         If the computation fails.
     """
-    pictures = to_pictures((crop.tissue.pixels for crop in crops.values()), model.preprocessing)
+    pictures = to_pictures((crop.tissue for crop in crops.values()), model.preprocessing)
     return read_outputs(crops, model.network(pictures, list(crops)), model.thresholds)
 
 

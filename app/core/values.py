@@ -1,10 +1,10 @@
 """The values that walk from pixels to estimate. All are frozen; none knows a file, a socket or a database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ ScreenPixels = NDArray[np.uint8]
 """Pixels of shape (rows, columns), grey, or (rows, columns, 3), RGB."""
 Floats = NDArray[np.float64]
 TissueSource = Literal["region", "image"]
+Mapper = Callable[..., Iterable[Any]]
+"""Applies a function to each of some items, as `map` does; a pool's does several at once."""
 
 
 class View(StrEnum):

@@ -212,7 +212,10 @@ def _same_pictures(candidates: Sequence[Candidate]) -> list[StudyError]:
 
 
 def _is_same_picture(first: DicomInstance, second: DicomInstance) -> bool:
-    return first.sop_instance_uid == second.sop_instance_uid or np.array_equal(first.pixels, second.pixels)
+    if first.sop_instance_uid == second.sop_instance_uid:
+        return True
+    few = slice(None, None, 64)  # rows: enough to tell nearly all apart, without reading the whole pictures
+    return np.array_equal(first.pixels[few], second.pixels[few]) and np.array_equal(first.pixels, second.pixels)
 
 
 def _duplicates(assigned: Mapping[View, Sequence[Candidate]]) -> list[StudyError]:

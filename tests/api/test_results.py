@@ -124,7 +124,7 @@ class TestDicom:
     def test_a_replay_in_another_installation_makes_the_same_objects(
         self, serve: ServiceFactory, phantom_study: dict[View, bytes], objects: list[bytes]
     ) -> None:
-        with serve(intra_op_threads=1) as elsewhere:
+        with serve(threads=1) as elsewhere:
             assert fetched(elsewhere, analysed(elsewhere, phantom_study)) == objects
 
     def test_no_two_objects_share_a_uid(

@@ -59,7 +59,7 @@ class TestSkew:
         onnx_file = bundle_work / "backbone.onnx"
         features = extract_features(participants, onnx_file, Preprocessing(), threads=2, label="features")
         heads = written_heads(bundle_folder)
-        settings = Settings(bundle=bundle_folder, database_url=f"sqlite:///{tmp_path}/test.db", intra_op_threads=2)
+        settings = Settings(bundle=bundle_folder, database_url=f"sqlite:///{tmp_path}/test.db", threads=2)
         with Database(settings.database_url) as database:
             service = build_runtime(settings, database, Metrics(), DEFAULT_VIEW_RULES).require_service()
             for i, participant in enumerate(participants):
@@ -112,7 +112,7 @@ class TestVerification:
     def test_other_heads_do_not_give_the_golden_answer(self, bundle_copy: Path) -> None:
         network = onnx.load(bundle_copy / "network.onnx")
         intercepts = next(each for each in network.graph.initializer if each.name == "intercepts")
-        shifted = np.add(onnx.numpy_helper.to_array(intercepts), [[0], [0], [0], [0.01]])
+        shifted = onnx.numpy_helper.to_array(intercepts) + np.array([[0], [0], [0], [0.01]])
         intercepts.CopyFrom(onnx.numpy_helper.from_array(shifted, "intercepts"))
         onnx.save(network, bundle_copy / "network.onnx")
         with pytest.raises(ChecksumMismatch, match=r"network\.onnx"):

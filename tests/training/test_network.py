@@ -34,7 +34,7 @@ def test_every_value_and_map_is_what_the_parts_compute(
     backbone: Path, tmp_path: Path, preprocessing: Preprocessing
 ) -> None:
     onnx.save(build_network(onnx.load(backbone), preprocessing, HEADS), tmp_path / "network.onnx")
-    values, cams = OnnxNetwork(tmp_path / "network.onnx", 2)(some_pictures(), list(View))
+    values, cams = OnnxNetwork(tmp_path / "network.onnx")(some_pictures(), list(View))
     features = OnnxBackbone(backbone, 2)(np.stack([to_tensor(each, preprocessing) for each in some_pictures()]))
     for row, view in enumerate(View):
         for column, head in enumerate(HEADS[view].values()):
@@ -44,7 +44,7 @@ def test_every_value_and_map_is_what_the_parts_compute(
 
 
 def test_a_picture_is_asked_by_its_own_views_heads(bundle_folder: Path) -> None:
-    network, picture = OnnxNetwork(bundle_folder / "network.onnx", 2), some_pictures(1)
+    network, picture = OnnxNetwork(bundle_folder / "network.onnx"), some_pictures(1)
     together = network(np.concatenate([picture] * 3), [View.LIVER_KIDNEY, View.HEPATIC_VEINS, View.LIVER_KIDNEY])
     np.testing.assert_allclose(together.values[0], together.values[2], rtol=1e-5)
     assert not np.allclose(together.values[0], together.values[1])
@@ -54,7 +54,7 @@ def test_a_picture_is_asked_by_its_own_views_heads(bundle_folder: Path) -> None:
 def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "network.onnx").write_bytes(content)
     with pytest.raises(BundleUnreadable, match=r"network\.onnx"):
-        OnnxNetwork(tmp_path / "network.onnx", 1)
+        OnnxNetwork(tmp_path / "network.onnx")
 
 
 @pytest.mark.parametrize(
@@ -71,4 +71,4 @@ def test_a_graph_of_another_contract_is_refused(
     change(model.graph)
     onnx.save(model, tmp_path / "other.onnx")
     with pytest.raises(GraphMismatch, match=says):
-        OnnxNetwork(tmp_path / "other.onnx", 1)
+        OnnxNetwork(tmp_path / "other.onnx")

@@ -18,7 +18,7 @@ def test_by_default_only_this_machine_is_served() -> None:
     assert Settings().host == "127.0.0.1"
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "70000"), ("INTRA_OP_THREADS", "0"), ("MAX_IN_FLIGHT", "many")])
+@pytest.mark.parametrize(("name", "value"), [("PORT", "70000"), ("THREADS", "0"), ("MAX_IN_FLIGHT", "many")])
 def test_nonsense_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"LIVER_PDFF_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):

@@ -46,4 +46,6 @@ def _grey(samples: Samples, header: Header) -> ScreenPixels:
     levels = grey_scale(header.pixel_format.bits_stored, header.modality, header.voi)
     if header.pixel_format.photometric_interpretation == "MONOCHROME1":  # the lowest value is white
         levels = 255 - levels
+    if samples.dtype == np.uint8 and np.array_equal(levels, np.arange(256)):
+        return samples.astype(np.uint8, copy=False)
     return levels[np.minimum(samples, len(levels) - 1)]

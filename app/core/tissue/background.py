@@ -70,7 +70,7 @@ def distance_from(screen: ScreenPixels, colour: Colour) -> GreyImage:
 
 
 def _above(channel: GreyImage, level: np.uint8) -> GreyImage:
-    return np.maximum(channel, level) - level
+    return np.maximum(channel, level) - level if level else channel
 
 
 def _apart(channel: GreyImage, level: np.uint8) -> GreyImage:
