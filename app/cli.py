@@ -72,7 +72,7 @@ def database_downgrade(revision: str) -> None:
 def bundle_verify(folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None) -> None:
     """Check every hash, the graph and the golden answer of a bundle."""
     settings = Settings()
-    bundle = load_bundle(folder or settings.bundle, settings.threads)
+    bundle = load_bundle(folder or settings.bundle, settings.threads, settings.provider)
     typer.echo(f"{bundle.identity.name} {bundle.identity.version} verified, sha256 {bundle.sha256}")
 
 
@@ -80,7 +80,7 @@ def bundle_verify(folder: Annotated[Path | None, typer.Argument(help="By default
 def bundle_show(folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None) -> None:
     """Print a bundle's model card."""
     settings = Settings()
-    typer.echo(load_bundle(folder or settings.bundle, settings.threads).model_card)
+    typer.echo(load_bundle(folder or settings.bundle, settings.threads, settings.provider).model_card)
 
 
 @cli.command()

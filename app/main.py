@@ -116,7 +116,7 @@ def _build_service(
     settings: Settings, repository: AnalysisRepository, metrics: Metrics, view_rules: Sequence[ViewRule]
 ) -> AnalysisService | BundleError:
     try:
-        bundle = load_bundle(settings.bundle, settings.threads)
+        bundle = load_bundle(settings.bundle, settings.threads, settings.provider)
     except BundleError as error:
         logger.error("not ready: code=%s %s", error.code, error.detail)  # noqa: TRY400 - the sentence says it all
         return error

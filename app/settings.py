@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.adapters.cpus import usable_cpus
+from app.adapters.onnx_networks import Provider
 from app.core.values import View
 from app.core.views import DEFAULT_VIEW_RULES, ViewRule
 
@@ -28,6 +29,9 @@ class Settings(BaseSettings):
         default_factory=usable_cpus,
         description="Pictures that go through the network at once, one thread each; by default this process's share of "
         "processors.",
+    )
+    provider: Provider = Field(
+        "cpu", description="What computes the network: cpu, openvino or cuda (the latter two need another onnxruntime)."
     )
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = Field(
         16, description="Studies analysed or waiting at once; one more is answered 503 with Retry-After."

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import onnx
 import typer
 
 from app.core.values import Preprocessing
@@ -10,12 +11,20 @@ from app.settings import Settings
 from training.bundle import Identity, write_bundle
 from training.cohort import read_cohort
 from training.compact_weights import compress, save_compact
-from training.demo import DEMO_BUNDLE, DemoPlan, ensure_demo_bundle, run_demo
-from training.features import CohortFeatures, extract_features
+from training.demo import (
+    DEMO_BUNDLE,
+    LOW_PRECISION_BUNDLE,
+    DemoPlan,
+    build_low_precision_bundle,
+    ensure_demo_bundle,
+    run_demo,
+)
+from training.features import CohortFeatures, extract_features, participant_tensors
 from training.ijcars import CAUTION, import_ijcars
 from training.phantom import write_cohort, write_contact_sheet
 from training.pretrain_images import PretrainPlan
 from training.protocol import StudyProtocol
+from training.quantize import quantise
 from training.resnet50 import build_resnet50
 from training.study import cached_features, cohort_images, evaluate_features, redraw
 from training.weights import Weights, pretrained_weights, published_weights, weights_from_file
@@ -53,6 +62,19 @@ def backbone(
     graph = build_resnet50(_load_weights(weights).state, keep_classifier=keep_classifier)
     onnx_file.write_bytes(graph.SerializeToString())
     typer.echo(onnx_file)
+
+
+@cli.command("quantise")
+def quantise_backbone(
+    onnx_file: Annotated[Path, typer.Argument(help="The backbone, written by `backbone`.", exists=True)],
+    cohort: CohortTable,
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    participants: Annotated[int, typer.Option(min=1, help="Whose images calibrate it, from the table's top.")] = 24,
+) -> None:
+    """Write a backbone in 8-bit integers, calibrated on training images; its heads have to be fitted anew."""
+    images = participant_tensors(read_cohort(cohort)[:participants], Preprocessing())
+    onnx.save(quantise(onnx.load(onnx_file), images), out)
+    typer.echo(out)
 
 
 @cli.command()
@@ -142,13 +164,19 @@ def bundle(
     intended_use: Annotated[str, typer.Option()] = "Research. Not for diagnosis.",
     synthetic: Annotated[bool, typer.Option(help="Whether the cohort was simulated.")] = False,
     seed: Annotated[int, typer.Option(help="Of the cross-validation folds.")] = 0,
+    quantised: Annotated[
+        Path | None, typer.Option(help="The backbone that made the features, if `quantise` wrote it.", exists=True)
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="The fp32 bundle of the same cohorts that a quantised one is compared with.")
+    ] = None,
 ) -> None:
     """Fit the heads and write a bundle that the service runs."""
     loaded = _load_weights(weights)
     identity = Identity(folder.parent.name, folder.name, synthetic, intended_use)
-    graph = build_resnet50(loaded.state)
+    graph = onnx.load(quantised) if quantised else build_resnet50(loaded.state)
     train, test = CohortFeatures.load(training), CohortFeatures.load(held_out)
-    typer.echo(write_bundle(folder, identity, loaded, graph, train, test, cohort=description, seed=seed))
+    typer.echo(write_bundle(folder, identity, loaded, graph, train, test, description, seed, reference))
 
 
 @cli.command()
@@ -156,9 +184,13 @@ def demo(
     out: Annotated[Path, typer.Option(help="Receives pictures, report and answer.")] = Path("out"),
     work: Annotated[Path, typer.Option(help="Receives cohorts; kept for the next run.")] = Path("var/demo"),
     only_bundle: Annotated[bool, typer.Option("--only-bundle", help="Build the bundle, and stop there.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Build the 8-bit bundle beside it too, and stop there.")] = False,
 ) -> None:
     """Do the whole job on simulated data: bundle, running service, four files, answer."""
-    if only_bundle:
+    if int8:
+        reference = ensure_demo_bundle(DEMO_BUNDLE, work, DemoPlan())
+        typer.echo(build_low_precision_bundle(LOW_PRECISION_BUNDLE, work, DemoPlan(), reference))
+    elif only_bundle:
         typer.echo(ensure_demo_bundle(DEMO_BUNDLE, work, DemoPlan()))
     else:
         run_demo(out, work)

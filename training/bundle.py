@@ -29,7 +29,9 @@ from app.adapters.manifest import (
     Evaluation,
     FileInfo,
     Manifest,
+    Precision,
     PreprocessingInfo,
+    ReferenceInfo,
     ThresholdsInfo,
 )
 from app.adapters.onnx_networks import OnnxNetwork
@@ -44,6 +46,7 @@ from training.network import build_network
 from training.phantom import write_study
 from training.predictions import AVERAGED, Predictions, average
 from training.protocol import CUTOFF_PERCENT
+from training.quantize import precision_of
 from training.statistics import figures, nearest_operating_point, operating_point
 from training.weights import Weights
 
@@ -51,6 +54,8 @@ NETWORK, HEADS, GOLDEN = "network.onnx", "heads.json", "golden/expected.json"
 GOLDEN_SEED = 20_210_225
 """A phantom that no cohort holds: golden studies are never a patient's."""
 GOLDEN_PDFF_PERCENT = 17.0
+MAX_LOSS = 0.01
+"""Of the averaged model's Spearman correlation and of each AUC: what a low precision may cost."""
 THRESHOLD_RULE = "Point of the cross-validated ROC curve nearest (0, 1), averaged multiview model (Byra et al. 2021)"
 
 
@@ -131,6 +136,7 @@ def write_bundle(
     held_out: CohortFeatures,
     cohort: str,
     seed: int,
+    reference: Path | None = None,
 ) -> Path:
     """Fit, evaluate and write a bundle, then load it as the service does.
 
@@ -141,13 +147,15 @@ def write_bundle(
     identity : Identity
     weights : Weights
     backbone : onnx.ModelProto
-        Graph made from `weights`.
+        Graph made from `weights`, perhaps quantised.
     training, held_out : CohortFeatures
         Features by that backbone, of disjoint participants.
     cohort : str
         Description of the training cohort.
     seed : int
         Of the folds.
+    reference : Path, optional
+        Full-precision bundle of the same cohorts: a low-precision backbone needs one to be compared with.
 
     Returns
     -------
@@ -157,14 +165,17 @@ def write_bundle(
     Raises
     ------
     ValueError
-        If a participant stands in both cohorts, features come from another backbone or lack a view, or `folder`
-        holds something else than an earlier version of this very bundle.
+        If a participant stands in both cohorts, features come from another backbone or lack a view, `folder` holds
+        something else than an earlier version of this very bundle, or a low precision costs too much.
     """
     check_replaceable(folder, identity)
     content = backbone.SerializeToString()
     check_cohorts(training, held_out, hashlib.sha256(content).hexdigest())
+    precision = precision_of(backbone)
     fitted = fit_heads(training, seed)
     heads, thresholds = plain_heads(fitted), operating_points(out_of_fold(fitted), training)
+    cohort_info, evaluation = _cohort_info(cohort, training), evaluate_held_out(heads, thresholds, held_out)
+    measured_against = measure_against(reference, precision, cohort_info, evaluation)
     partial = folder.with_name(folder.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "golden").mkdir(parents=True)
@@ -176,13 +187,14 @@ def write_bundle(
         **asdict(identity),
         made_by=f"liver-pdff {__version__}",
         network_file=NETWORK,
-        backbone=_backbone_info(weights),
+        backbone=_backbone_info(weights, precision),
         preprocessing=PreprocessingInfo(**asdict(Preprocessing())),
         views=tuple(View),
         heads_file=HEADS,
         thresholds=thresholds,
-        cohort=_cohort_info(cohort, training),
-        evaluation=evaluate_held_out(heads, thresholds, held_out),
+        cohort=cohort_info,
+        evaluation=evaluation,
+        reference=measured_against,
         golden_file=GOLDEN,
         files={},
     )
@@ -216,6 +228,35 @@ def check_cohorts(training: CohortFeatures, held_out: CohortFeatures, backbone_s
         raise ValueError(f"the service needs heads for all four views: the features have no {', '.join(missing)}")
 
 
+def measure_against(
+    reference: Path | None, precision: Precision, cohort: CohortInfo, evaluation: Evaluation
+) -> ReferenceInfo | None:
+    """Compare a low-precision bundle's held-out figures with those of its full-precision sister, and refuse a poor one.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to compare with, or the averaged model's Spearman correlation or an AUC falls by more than
+        `MAX_LOSS`.
+    """
+    if precision == "fp32":
+        return None
+    if reference is None:
+        raise ValueError(f"an {precision} bundle needs the fp32 bundle of the same cohorts to be compared with")
+    manifest, sha256 = read_manifest(reference)
+    mine, others = (cohort, evaluation.participants), (manifest.cohort, manifest.evaluation.participants)
+    if manifest.backbone.precision != "fp32" or mine != others:
+        raise ValueError(f"{reference} is no fp32 bundle of the same cohorts")
+    before, after = manifest.evaluation.models[AVERAGED], evaluation.models[AVERAGED]
+    for figure in ("spearman", "auc_ge5", "auc_ge10"):
+        if getattr(after, figure) < getattr(before, figure) - MAX_LOSS:
+            raise ValueError(
+                f"{precision} loses too much: {figure} of the averaged model falls from {getattr(before, figure):.3f} "
+                f"to {getattr(after, figure):.3f}, more than {MAX_LOSS}. Nothing was written."
+            )
+    return ReferenceInfo(name=manifest.name, version=manifest.version, sha256=sha256, averaged=before)
+
+
 def _n_rows(features: CohortFeatures) -> int:
     return max(int(design.X.shape[1]) for design in features.views.values())
 
@@ -230,11 +271,11 @@ def _replace(folder: Path, partial: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _backbone_info(weights: Weights) -> BackboneInfo:
+def _backbone_info(weights: Weights, precision: Precision) -> BackboneInfo:
     return BackboneInfo(
         architecture="resnet50-v1.5",
         source=weights.source,
-        precision="fp32",
+        precision=precision,
         description=weights.description,
         weights_sha256=weights.sha256,
     )

@@ -26,6 +26,7 @@ from training.phantom import write_cohort, write_study
 from training.predictions import AVERAGED
 from training.progress import progress
 from training.protocol import StudyProtocol
+from training.quantize import quantise
 from training.resnet50 import build_resnet50
 from training.results import Results, read_results
 from training.study import cached_features, cohort_images, evaluate_features
@@ -37,6 +38,7 @@ INTENDED_USE = (
 _START_TIMEOUT_S = 60.0
 DEMO_BUNDLE = Path("models/demo/1.0.0")
 """Never the bundle that settings name: that one is somebody's own."""
+LOW_PRECISION_BUNDLE = Path("models/demo-int8/1.0.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class DemoPlan:
         after every other number here was chosen, and nothing is chosen by it.
     n_calibration : int
         Training participants whose images set the seeded backbone's batch norms.
+    n_quantised : int
+        Training participants whose images set the ranges of an 8-bit backbone.
     training_seed, held_out_seed, study_seed, weights_seed, folds_seed : int
     backbone : str
         ``"pretrained"`` on phantoms of other seeds, or ``"seeded"``: random weights, for comparison.
@@ -65,6 +69,7 @@ class DemoPlan:
     n_training: int = 135
     n_held_out: int = 100
     n_calibration: int = 4
+    n_quantised: int = 24
     training_seed: int = 1
     held_out_seed: int = 1009
     study_seed: int = 3
@@ -131,19 +136,54 @@ def ensure_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
 
 def build_demo_bundle(folder: Path, work: Path, plan: DemoPlan) -> Path:
     """Simulate two cohorts, take a backbone, fit the heads and write the bundle."""
-    training = write_cohort(work / "training", plan.n_training, plan.training_seed)
-    held_out = write_cohort(work / "held-out", plan.n_held_out, plan.held_out_seed)
+    training, _ = tables = demo_cohorts(work, plan)
     weights = demo_weights(plan, read_cohort(training))
-    path = write_backbone(work, weights)
+    return _write_demo_bundle(folder, tables, plan, weights, write_backbone(work, weights))
+
+
+def build_low_precision_bundle(folder: Path, work: Path, plan: DemoPlan, reference: Path) -> Path:
+    """Quantise the demonstration's backbone, and write a bundle with heads of its own beside the full-precision one.
+
+    Raises
+    ------
+    ValueError
+        If it ranks or separates the held-out phantoms worse than the reference by more than `training.bundle.MAX_LOSS`.
+    """
+    training, _ = tables = demo_cohorts(work, plan)
+    weights = demo_weights(plan, read_cohort(training))
+    images = participant_tensors(read_cohort(training)[: plan.n_quantised], Preprocessing())
+    path = work / "backbone-int8.onnx"
+    onnx.save(quantise(onnx.load(write_backbone(work, weights)), images), path)
+    return _write_demo_bundle(folder, tables, plan, weights, path, reference)
+
+
+def demo_cohorts(work: Path, plan: DemoPlan) -> tuple[Path, Path]:
+    """Simulate the participants that heads are fitted on, and those held out; give their tables."""
+    return (
+        write_cohort(work / "training", plan.n_training, plan.training_seed),
+        write_cohort(work / "held-out", plan.n_held_out, plan.held_out_seed),
+    )
+
+
+def _write_demo_bundle(
+    folder: Path,
+    tables: tuple[Path, Path],
+    plan: DemoPlan,
+    weights: Weights,
+    backbone: Path,
+    reference: Path | None = None,
+) -> Path:
+    training, held_out = tables
     return write_bundle(
         folder,
         Identity(folder.parent.name, folder.name, synthetic=True, intended_use=INTENDED_USE),
         weights,
-        onnx.load(path),
-        _features(training, path, plan.protocol),
-        _features(held_out, path, PLAIN),
+        onnx.load(backbone),
+        _features(training, backbone, plan.protocol),
+        _features(held_out, backbone, PLAIN),
         cohort=f"Simulated studies (python -m training phantom, seed {plan.training_seed})",
         seed=plan.folds_seed,
+        reference=reference,
     )
 
 

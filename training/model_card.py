@@ -70,6 +70,8 @@ Non-zero weights of 2048:
 
 {_figures_table(manifest.evaluation)}
 
+{_precision_sentence(manifest)}
+
 ## Operating points
 
 {manifest.thresholds.rule}. Penalty and threshold were chosen on the training cohort's cross-validated
@@ -102,6 +104,18 @@ def _figures_table(evaluation: Evaluation) -> str:
     ]
     header = "| model | Spearman | Pearson | AUC >= 5 % | AUC >= 10 % | mean absolute error, % |"
     return "\n".join([header, "|---|---|---|---|---|---|", *rows])
+
+
+def _precision_sentence(manifest: Manifest) -> str:
+    """Say how the backbone computes, and beside a low precision what the full one gave."""
+    if manifest.reference is None:
+        return f"The backbone computes in {manifest.backbone.precision}."
+    full = manifest.reference.averaged
+    return (
+        f"The backbone computes in {manifest.backbone.precision}; the heads were fitted on its own features. "
+        f"In fp32 ({manifest.reference.name} {manifest.reference.version}, same participants) the averaged model had "
+        f"Spearman {full.spearman:.3f}, AUC {full.auc_ge5:.3f} and {full.auc_ge10:.3f}."
+    )
 
 
 def _held_out_sentence(evaluation: Evaluation) -> str:

@@ -10,7 +10,7 @@ from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from app.adapters.dicom import read_instance
 from app.adapters.engine import Engine
 from app.adapters.manifest import Manifest
-from app.adapters.onnx_networks import OnnxNetwork
+from app.adapters.onnx_networks import OnnxNetwork, Provider
 from app.core.errors import AnalysisError, BundleUnreadable, ChecksumMismatch, GoldenMismatch
 from app.core.pipeline import Model, crop_views, estimate_study
 from app.core.values import (
@@ -56,7 +56,7 @@ class Bundle:
         )
 
 
-def load_bundle(folder: Path, threads: int) -> Bundle:
+def load_bundle(folder: Path, threads: int, provider: Provider = "cpu") -> Bundle:
     """Read a bundle and trust it only after it has proved itself.
 
     Parameters
@@ -65,6 +65,8 @@ def load_bundle(folder: Path, threads: int) -> Bundle:
         ``models/NAME/VERSION``.
     threads : int
         Pictures of the golden study that are computed at once.
+    provider : Provider
+        What computes the network.
 
     Returns
     -------
@@ -74,11 +76,12 @@ def load_bundle(folder: Path, threads: int) -> Bundle:
     ------
     BundleUnreadable, ChecksumMismatch, GraphMismatch, GoldenMismatch
         Naming the file.
+    ProviderUnavailable
     """
     manifest, sha256 = read_manifest(folder)
     verify_files(folder, manifest)
     model = Model(
-        network=OnnxNetwork(folder / manifest.network_file),
+        network=OnnxNetwork(folder / manifest.network_file, provider),
         preprocessing=Preprocessing(**manifest.preprocessing.model_dump()),
         thresholds=Thresholds(manifest.thresholds.ge5.probability, manifest.thresholds.ge10.probability),
     )

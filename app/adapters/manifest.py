@@ -86,6 +86,15 @@ class Evaluation(_Strict):
     models: dict[str, ModelFigures]
 
 
+class ReferenceInfo(_Strict):
+    """The full-precision bundle that a low-precision one stands beside: same participants, its own heads."""
+
+    name: str
+    version: str
+    sha256: Sha256
+    averaged: ModelFigures
+
+
 class FileInfo(_Strict):
     """One file of the bundle."""
 
@@ -120,5 +129,6 @@ class Manifest(_Strict):
     thresholds: ThresholdsInfo
     cohort: CohortInfo
     evaluation: Evaluation
+    reference: ReferenceInfo | None = None
     golden_file: str
     files: dict[str, FileInfo]

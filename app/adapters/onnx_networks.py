@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from app.core.errors import BundleUnreadable, GraphMismatch, InferenceFailed
+from app.core.errors import BundleUnreadable, GraphMismatch, InferenceFailed, ProviderUnavailable
 from app.core.values import Features, HeadOutputs, Target, View
 
 _N_TARGETS: Final = len(Target)
@@ -26,6 +26,13 @@ _NETWORK_CONTRACT: Final = {
 }
 """Names, types and shapes behind the batch axis."""
 
+Provider = Literal["cpu", "openvino", "cuda"]
+_PROVIDERS: Final[Mapping[Provider, tuple[str, dict[str, str]]]] = {
+    "cpu": ("CPUExecutionProvider", {}),
+    # OpenVINO would take bfloat16 where the processor has it, and all cores for each call
+    "openvino": ("OpenVINOExecutionProvider", {"device_type": "CPU", "precision": "FP32", "num_of_threads": "1"}),
+    "cuda": ("CUDAExecutionProvider", {"use_tf32": "0"}),
+}
 _VIEW_NUMBERS: Final = {view: number for number, view in enumerate(View)}
 
 _ORT_ERRORS = (
@@ -48,17 +55,21 @@ class OnnxNetwork:
     ----------
     path : Path
         ONNX file.
+    provider : Provider
+        What computes it. There is no falling back from one to another.
 
     Raises
     ------
+    ProviderUnavailable
+        If this onnxruntime does not come with the provider, or it cannot start.
     BundleUnreadable
         If the file is not an ONNX model that this runtime can load.
     GraphMismatch
         If inputs or outputs have other names, types or shapes than the contract's.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._session = _open(path, 1, _NETWORK_CONTRACT)
+    def __init__(self, path: Path, provider: Provider = "cpu") -> None:
+        self._session = _open(path, 1, _NETWORK_CONTRACT, provider)
 
     def __call__(self, pictures: NDArray[np.uint8], views: Sequence[View]) -> HeadOutputs:
         """Run a batch.
@@ -124,19 +135,31 @@ class OnnxBackbone:
 
 
 def _open(
-    path: Path, intra_op_threads: int, contract: Mapping[str, tuple[str, tuple[int, ...]]]
+    path: Path, intra_op_threads: int, contract: Mapping[str, tuple[str, tuple[int, ...]]], provider: Provider = "cpu"
 ) -> onnxruntime.InferenceSession:
+    name, provider_options = _PROVIDERS[provider]
+    if name not in onnxruntime.get_available_providers():
+        raise _unavailable(name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = intra_op_threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=[(name, provider_options)])
     except _ORT_ERRORS as error:
         raise BundleUnreadable(f"{path.name} is not an ONNX model this runtime can load.", file=path.name) from error
+    if session.get_providers()[0] != name:  # onnxruntime falls back to the processor, and says so in a log alone
+        raise _unavailable(name)
     _check_contract(session, contract, path.name)
     return session
+
+
+def _unavailable(name: str) -> ProviderUnavailable:
+    return ProviderUnavailable(
+        f"This onnxruntime has no {name} that starts. Install the package that brings it (docs/operate.md), or choose "
+        "another provider."
+    )
 
 
 def _run(session: onnxruntime.InferenceSession, outputs: list[str], inputs: dict[str, NDArray[Any]]) -> list[Any]:

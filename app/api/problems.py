@@ -52,6 +52,7 @@ STATUS: Mapping[type[AnalysisError], int] = {
     errors.ChecksumMismatch: 503,
     errors.GraphMismatch: 503,
     errors.GoldenMismatch: 503,
+    errors.ProviderUnavailable: 503,
 }
 
 

@@ -11,7 +11,8 @@
     ├─ InferenceError  InferenceFailed · NonFiniteOutput
     ├─ ServiceError    Overloaded · StorageUnavailable · UnknownResource · InvalidRequest · NotAcceptable ·
     │                  InternalError
-    └─ BundleError     BundleUnreadable · ChecksumMismatch · GraphMismatch · GoldenMismatch
+    └─ BundleError     BundleUnreadable · ChecksumMismatch · GraphMismatch · GoldenMismatch ·
+                       ProviderUnavailable
 
 Messages tell the sender what to change. They never contain a patient attribute, a text read from the object or a
 file name: what is wrong is said by DICOM tag and by the upload's own field name.
@@ -204,3 +205,7 @@ class GraphMismatch(BundleError):
 
 class GoldenMismatch(BundleError):
     """The bundle does not reproduce its own golden answer."""
+
+
+class ProviderUnavailable(BundleError):
+    """Nothing installed can compute the bundle on what the settings ask for."""

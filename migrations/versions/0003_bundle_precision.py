@@ -1,12 +1,12 @@
 """The precision of the bundle that answered; every bundle before this revision computed in fp32.
 
-Revision 0004, after 0003.
+Revision 0003, after 0002.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
+revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
