@@ -14,7 +14,7 @@ BUILDER ?= docker build
 # More arguments for pytest: make test ARGS='tests/unit -k tissue'
 ARGS ?=
 
-.PHONY: help demo serve bundle test check lint format dev constraints image clean
+.PHONY: help demo serve bundle bench test check lint format dev constraints image clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,10 @@ serve: bundle  ## Serve http://127.0.0.1:8000 until interrupted (LIVER_PDFF_* se
 	@exec $(BIN)/liver-pdff serve
 
 bundle: $(BUNDLE)/manifest.json  ## Build the demo bundle if it is missing
+
+bench: bundle $(VENV)-rivals/.ready  ## Time the service beside the bare network and beside rivals (an hour; ARGS=--quick: minutes)
+	@test -e models/demo-int8/1.0.0/manifest.json || $(BIN)/python -m training demo --int8
+	@$(BIN)/python -m benchmarks.service --low-precision models/demo-int8/1.0.0 $(ARGS)
 
 test: dev  ## Run the tests; what is not installed is skipped, with the reason
 	@$(BIN)/python -m pytest $(ARGS)
@@ -75,6 +79,12 @@ define install
 	/^Installing/ {printf " unpacking"; fflush()} END {print ""}' || { cat $(VENV)/install.log >&2; exit 1; }
 @$(PIP) --quiet --no-deps --no-build-isolation --editable .
 endef
+
+# torch and BentoML, for the benchmark's rivals alone. No hashes: torch's builds differ by platform under one version.
+$(VENV)-rivals/.ready: benchmarks/rivals/requirements.txt
+	@$(PYTHON) -m venv $(VENV)-rivals
+	@$(VENV)-rivals/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "liver-pdff needs Python 3.11 or newer, \
