@@ -3,6 +3,7 @@
 import logging
 import random
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,6 +135,47 @@ class TestMemory:
             connection.sendall(head(2 << 30) + related([bytes(MIB)])[:MIB])
         assert service.client.get("/readyz").is_success
         assert instances_in(service) == before
+
+
+class TestMalformed:
+    """What no multipart reader can make sense of is told so, and leaves neither memory nor a file behind."""
+
+    @pytest.mark.parametrize(
+        ("body", "content_type", "status"),
+        [
+            pytest.param(related(FOUR), CONTENT_TYPE.partition("; boundary")[0], 400, id="no boundary in the header"),
+            pytest.param(bytes(MIB), CONTENT_TYPE, 400, id="no boundary in the body"),
+            pytest.param(related(FOUR)[: -len(BOUNDARY) - 6], CONTENT_TYPE, 400, id="no closing boundary"),
+            pytest.param(related(FOUR)[:-200_000], CONTENT_TYPE, 400, id="cut in the last instance"),
+            pytest.param(b"some text\r\n" * 20_000 + related(FOUR), CONTENT_TYPE, 400, id="a preamble without end"),
+            pytest.param(b"some text\r\n" + related(FOUR), CONTENT_TYPE, 200, id="a short preamble"),
+            pytest.param(related([b"x"] * 10_000), CONTENT_TYPE, 413, id="10,000 tiny parts"),
+            pytest.param(related(FOUR), "application/dicom", 415, id="another media type"),
+        ],
+    )
+    def test_the_status_says_it_and_nothing_is_left(
+        self, service: RunningService, body: bytes, content_type: str, status: int
+    ) -> None:
+        store(service.client, FOUR)
+        before = open_files(service), temporary_files()
+        with flat_memory(service, 60 * MIB):
+            answer = service.client.post("/dicom-web/studies", content=body, headers={"content-type": content_type})
+        assert answer.status_code == status, answer.text
+        assert (open_files(service), temporary_files()) == before
+        assert count(service.client) == 1
+
+
+def temporary_files() -> set[Path]:
+    """What Python programs have left in the folder for temporary files."""
+    return set(Path(tempfile.gettempdir()).glob("tmp*"))
+
+
+def open_files(service: RunningService) -> set[str]:
+    """Name the regular files that the process has open, deleted ones included."""
+    folder = Path(f"/proc/{service.process.pid}/fd")
+    if not folder.exists():
+        pytest.skip("this system does not tell a process's open files")
+    return {str(link.readlink()) for link in folder.iterdir() if str(link.readlink()).startswith("/")}
 
 
 def head(content_length: int) -> bytes:
