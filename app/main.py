@@ -1,7 +1,7 @@
 """create_app(settings): builds everything once, in lifespan; importing this does no work."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
-from app.adapters.bundle_store import load_bundle
+from app.adapters.bundle_store import Bundle, load_bundle
 from app.adapters.database import Database
 from app.adapters.memory import return_unused
 from app.adapters.metrics import Metrics
@@ -39,12 +39,15 @@ To try it: open `POST /v1/analyses`, press *Try it out*, choose one DICOM file a
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -> FastAPI:
     """Put the service together.
 
     Parameters
     ----------
     settings : Settings
+    bundle : callable, optional
+        Gives the verified bundle, which may be loading already, or raises `BundleError`; by default it is loaded when
+        the application starts.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Database(settings.database_url) as database:
-            app.state.runtime = runtime = build_runtime(settings, database, metrics, view_rules)
+            app.state.runtime = runtime = build_runtime(settings, database, metrics, view_rules, bundle)
             with closing(runtime), keep_house(runtime, timedelta(hours=settings.unfinished_study_hours)):
                 yield
 
@@ -78,7 +81,13 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def build_runtime(settings: Settings, database: Database, metrics: Metrics, view_rules: Sequence[ViewRule]) -> Runtime:
+def build_runtime(
+    settings: Settings,
+    database: Database,
+    metrics: Metrics,
+    view_rules: Sequence[ViewRule],
+    bundle: Callable[[], Bundle] | None = None,
+) -> Runtime:
     """Open what lives as long as the process; an embedded database is brought up to date on the way.
 
     A database that does not answer yet keeps the service from being ready, as a bad bundle does.
@@ -89,7 +98,8 @@ def build_runtime(settings: Settings, database: Database, metrics: Metrics, view
         except StorageUnavailable as error:
             logger.error("not ready: code=%s %s", error.code, error.__cause__)  # noqa: TRY400 - one line says it
     repository = AnalysisRepository(database.engine)
-    service = _build_service(settings, repository, metrics, view_rules)
+    load = bundle or (lambda: load_bundle(settings.bundle, settings.threads, settings.provider))
+    service = _build_service(settings, load, repository, metrics, view_rules)
     return Runtime(database, repository, metrics, service, StudyRepository(database.engine), settings.max_stow_parts)
 
 
@@ -113,10 +123,14 @@ def _body_bounds(settings: Settings) -> dict[str, BodyBounds]:
 
 
 def _build_service(
-    settings: Settings, repository: AnalysisRepository, metrics: Metrics, view_rules: Sequence[ViewRule]
+    settings: Settings,
+    load: Callable[[], Bundle],
+    repository: AnalysisRepository,
+    metrics: Metrics,
+    view_rules: Sequence[ViewRule],
 ) -> AnalysisService | BundleError:
     try:
-        bundle = load_bundle(settings.bundle, settings.threads, settings.provider)
+        bundle = load()
     except BundleError as error:
         logger.error("not ready: code=%s %s", error.code, error.detail)  # noqa: TRY400 - the sentence says it all
         return error

@@ -11,7 +11,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
@@ -215,18 +215,18 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=Path("models/demo/1.0.0"))
     parser.add_argument("--low-precision", type=Path, help="an 8-bit bundle, timed beside it")
     parser.add_argument("--quick", action="store_true", help="two rounds, few requests")
-    parser.add_argument("--soak", type=int, help="requests between two looks at the memory")
+    for name in ("rounds", "requests", "soak"):
+        parser.add_argument(f"--{name}", type=int, help=f"see Plan.{name}")
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks"))
     options = parser.parse_args()
     plan = Plan(rounds=2, requests=4, starts=1, soak=200) if options.quick else Plan()
-    if options.soak:
-        plan = Plan(plan.rounds, plan.requests, plan.starts, options.soak)
+    chosen = {name: getattr(options, name) for name in ("rounds", "requests", "soak") if getattr(options, name)}
     bundles = {"this service, fp32": options.bundle}
     if options.low_precision:
         bundles["this service, int8"] = options.low_precision
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        report, document = compete(bundles, plan, Path(folder), rivals=has_rivals())
+        report, document = compete(bundles, replace(plan, **chosen), Path(folder), rivals=has_rivals())
     print(report)
     (options.out / "service.md").write_text(report, encoding="utf-8")
     write_json(options.out / "service.json", document)
