@@ -40,7 +40,6 @@ class Timing:
     model: str
     target: str
     ours_s: float
-    guess_s: float
     rival_s: float
     relative_gap: float
 
@@ -101,26 +100,23 @@ def measure(
 ) -> Timing:
     """Time some rounds of one model and target."""
     everyone = np.arange(PARTICIPANTS)
-    first, guess_s = timed(lambda: grid_search(design, pdff, everyone[15:], target, protocol))
-    assert isinstance(first, GridSearch)  # noqa: S101 - tells mypy what timed() gave
     results = [
-        timed(lambda i=i: grid_search(design, pdff, np.delete(everyone, i), target, protocol, first.columns))  # type: ignore[misc] # a default binds i
+        timed(lambda i=i: grid_search(design, pdff, np.delete(everyone, i), target, protocol))  # type: ignore[misc] # a default binds i
         for i in range(rounds)
     ]
     gap = max(result.relative_gap for result, _ in results if isinstance(result, GridSearch))
     spent = [timed(lambda i=i: rival(design, pdff, np.delete(everyone, i), target, protocol))[1] for i in range(rivals)]  # type: ignore[misc] # as above
     timing = Timing(
-        name, target, float(np.mean([s for _, s in results])), guess_s, float(np.mean(spent)) if spent else np.nan, gap
+        name, target, float(np.mean([s for _, s in results])), float(np.mean(spent)) if spent else np.nan, gap
     )
     print(timing, flush=True)
     return timing
 
 
-def totals(timings: list[Timing], protocol: StudyProtocol) -> dict[str, float]:
-    """CPU seconds of the whole protocol: four views and the composite, every round, and the batches' first guesses."""
-    batches = -(-PARTICIPANTS // protocol.rounds_per_batch)
+def totals(timings: list[Timing]) -> dict[str, float]:
+    """CPU seconds of the whole protocol: four views and the composite, every round."""
     times = [VIEWS if timing.model == "view" else 1 for timing in timings]
-    ours = sum(k * (PARTICIPANTS * t.ours_s + batches * t.guess_s) for k, t in zip(times, timings, strict=True))
+    ours = sum(k * PARTICIPANTS * t.ours_s for k, t in zip(times, timings, strict=True))
     rival_s = sum(k * PARTICIPANTS * t.rival_s for k, t in zip(times, timings, strict=True))
     return {
         "ours_cpu_s": ours,
@@ -167,7 +163,7 @@ def main() -> None:
             for name, design in designs.items()
             for target in Target
         ]
-    summary = totals(timings, protocol)
+    summary = totals(timings)
     if options.full:
         start = time.perf_counter()
         result = nested_leave_one_out(features, pdff, protocol, jobs=options.jobs)

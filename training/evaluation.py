@@ -12,13 +12,13 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from app.core.values import Floats, Target, View
-from training.heads import Indices, grid_search
+from training.heads import grid_search
 from training.predictions import AVERAGED, COMPOSITE, HeldOutPredictions, Predictions, average
 from training.progress import progress
 from training.protocol import StudyProtocol
 from training.solvers import Design, SingleClassError, check_side_by_side, side_by_side
 
-_FORMAT = "nested leave-one-out, 1"
+_FORMAT = "nested leave-one-out, 2"
 """Part of a checkpoint's name: change it when results can change, and no old checkpoint is read."""
 TARGETS = tuple(Target)
 
@@ -81,6 +81,7 @@ def nested_leave_one_out(
     participant_ids: Sequence[str] | None = None,
     jobs: int | None = 1,
     checkpoint: Path | None = None,
+    rounds_per_batch: int = 15,
 ) -> NestedLeaveOneOut:
     """Predict each participant by models that have never seen them.
 
@@ -97,11 +98,13 @@ def nested_leave_one_out(
         Processes. None leaves it to ``joblib.parallel_config``, for example ``backend="dask"``.
     checkpoint : Path, optional
         Directory for finished batches of rounds. A rerun with the same features, labels and protocol reads them.
+    rounds_per_batch : int
+        Rounds that one process computes, and keeps, together.
 
     Returns
     -------
     NestedLeaveOneOut
-        The same to the last bit for any `jobs`, interrupted or not.
+        The same to the last bit for any `jobs` and batches, interrupted or not.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def nested_leave_one_out(
     """
     _validate(features, pdff_percent)
     models = _models(features)
-    batches = [batch for model in models for batch in _batches(model, len(pdff_percent), protocol)]
+    batches = [batch for model in models for batch in _batches(model, len(pdff_percent), rounds_per_batch)]
     store = None if checkpoint is None else _Store(checkpoint, _key(features, pdff_percent, protocol))
     done = {batch: rounds for batch in batches if store and (rounds := store.read(batch)) is not None}
     todo = [batch for batch in batches if batch not in done]
@@ -151,9 +154,9 @@ def _models(features: Mapping[View, Design]) -> dict[str, list[Design]]:
     return models if len(features) == 1 else {**models, COMPOSITE: list(features.values())}
 
 
-def _batches(model: str, n: int, protocol: StudyProtocol) -> Iterator[_Batch]:
-    """Every k-th participant: where the table is sorted by PDFF, no batch takes a whole class away."""
-    count = -(-n // protocol.rounds_per_batch)
+def _batches(model: str, n: int, rounds_per_batch: int) -> Iterator[_Batch]:
+    """Every k-th participant: where the table is sorted by PDFF, batches cost about the same."""
+    count = -(-n // rounds_per_batch)
     for number in range(count):
         yield _Batch(model, number, tuple(range(number, n, count)))
 
@@ -164,35 +167,18 @@ def _run(
     """Compute a batch, with one BLAS thread: the order of sums, and so the last bit, is always the same."""
     with threadpool_limits(1, user_api="blas"):
         design = side_by_side(parts)
-        columns = _first_columns(design, pdff_percent, protocol, batch.held_out)
-        results = [
-            [_hold_out(design, pdff_percent, i, t, protocol, columns[t]) for t in TARGETS] for i in batch.held_out
-        ]
+        results = [[_hold_out(design, pdff_percent, i, t, protocol) for t in TARGETS] for i in batch.held_out]
     outputs, chosen, gaps = (np.array([[one[k] for one in row] for row in results]) for k in range(3))
     return batch, Rounds(outputs, chosen, gaps)
 
 
-def _first_columns(
-    design: Design, pdff_percent: Floats, protocol: StudyProtocol, held_out: Sequence[int]
-) -> dict[Target, Indices | None]:
-    """Features that a grid search without any held-out participant keeps: no label of theirs touches even the guess."""
-    others = np.delete(np.arange(len(pdff_percent)), held_out)
-    columns: dict[Target, Indices | None] = dict.fromkeys(TARGETS)
-    for target in TARGETS:
-        try:
-            columns[target] = grid_search(design, pdff_percent, others, target, protocol).columns
-        except ValueError:  # too few, or one class, are left for a guess: the rounds themselves have more
-            continue
-    return columns
-
-
 def _hold_out(
-    design: Design, pdff_percent: Floats, i: int, target: Target, protocol: StudyProtocol, columns: Indices | None
+    design: Design, pdff_percent: Floats, i: int, target: Target, protocol: StudyProtocol
 ) -> tuple[float, int, float]:
     """One round: train without participant i, then predict participant i."""
     others = np.delete(np.arange(len(pdff_percent)), i)
     try:
-        search = grid_search(design, pdff_percent, others, target, protocol, columns)
+        search = grid_search(design, pdff_percent, others, target, protocol)
     except SingleClassError as error:
         raise SingleClassError(f"round of participant {i}, {target}: {error}") from error
     output = float(search.refit.predict(design, np.array([i]))[0, 0])

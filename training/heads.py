@@ -45,15 +45,12 @@ class GridSearch:
         One fit, on all participants of the search.
     relative_gap : float
         The largest certificate among all fits of the search.
-    columns : ndarray of int
-        Features that a similar search should look at first.
     """
 
     out_of_fold: Floats
     chosen: int
     refit: Fits
     relative_gap: float
-    columns: Indices
 
 
 def fit_head(design: Design, pdff_percent: Floats, target: Target, seed: int) -> FittedHead:
@@ -85,12 +82,7 @@ def fit_head(design: Design, pdff_percent: Floats, target: Target, seed: int) ->
 
 
 def grid_search(
-    design: Design,
-    pdff_percent: Floats,
-    participants: Indices,
-    target: Target,
-    protocol: StudyProtocol,
-    columns: Indices | None = None,
+    design: Design, pdff_percent: Floats, participants: Indices, target: Target, protocol: StudyProtocol
 ) -> GridSearch:
     """Choose a penalty by stratified cross-validation among some participants, and refit on all of them.
 
@@ -103,8 +95,6 @@ def grid_search(
     participants : ndarray of int, shape (m,)
     target : Target
     protocol : StudyProtocol
-    columns : ndarray of int, optional
-        Features to look at first.
 
     Returns
     -------
@@ -120,16 +110,16 @@ def grid_search(
         training_problem(pdff_percent, participants[folds != k], target, protocol, steps)
         for k in range(protocol.n_folds)
     ]
-    fits, kept = solve(design, problems, columns)
+    fits = solve(design, problems)
     out_of_fold = np.empty((len(steps), len(participants)))
     for k, fit in enumerate(fits):
         out_of_fold[:, folds == k] = fit.predict(design, participants[folds == k])
     chosen = choose(validation_losses(out_of_fold, pdff_percent[participants], target, protocol), folds, protocol)
     final = training_problem(pdff_percent, participants, target, protocol, steps[chosen : chosen + 1])
     near = Fits(final.steps, fits[0].scaler, fits[0].candidates, [fits[0].points[chosen]], final.steps)
-    (refit,), refitted = solve(design, [final], kept, [near])
+    (refit,) = solve(design, [final], [near])
     gap = float(max(fit.gaps.max() for fit in (*fits, refit)))
-    return GridSearch(out_of_fold, chosen, refit, gap, np.union1d(kept, refitted))
+    return GridSearch(out_of_fold, chosen, refit, gap)
 
 
 def training_problem(

@@ -56,9 +56,6 @@ class StudyProtocol:
     averaging : {"probability"}
         Open: "outputs of models were averaged". A classifier's output is its probability, which does not let one
         overconfident view outvote three.
-    rounds_per_batch : int
-        Open. Rounds that share a first guess of which features matter, made without any of their participants; it
-        moves predictions by rounding only.
 
     References
     ----------
@@ -82,7 +79,6 @@ class StudyProtocol:
     selection: Literal["minimum", "one_standard_error"] = "minimum"
     selection_weights: Literal["as_fit", "equal"] = "as_fit"
     averaging: Literal["probability"] = "probability"
-    rounds_per_batch: int = 15
 
     def penalty_steps(self) -> Floats:
         """How many times weaker than the strongest each penalty is, rising, shape (n_penalties,)."""

@@ -24,8 +24,7 @@ from training.protocol import StudyProtocol
 from training.solvers import Design, SingleClassError
 
 N, R, P = 16, 2, 20
-QUICK = StudyProtocol(n_penalties=3, penalty_ratio=15.0, n_rows=R, rounds_per_batch=6)
-ONE_BY_ONE = replace(QUICK, rounds_per_batch=1)
+QUICK = StudyProtocol(n_penalties=3, penalty_ratio=15.0, n_rows=R)
 ONE = (View.HEPATIC_VEINS,)
 TWO = (View.HEPATIC_VEINS, View.LIVER_KIDNEY)
 
@@ -35,13 +34,13 @@ import sys
 from pathlib import Path
 import numpy as np
 from app.core.values import View
-from tests.training.test_evaluation import ONE_BY_ONE
+from tests.training.test_evaluation import QUICK
 from training.evaluation import nested_leave_one_out
 from training.solvers import Design
 
 with np.load(sys.argv[1]) as file:
     views, pdff = {View.HEPATIC_VEINS: Design(file["X"])}, file["pdff"]
-nested_leave_one_out(views, pdff, ONE_BY_ONE, checkpoint=Path(sys.argv[2]))
+nested_leave_one_out(views, pdff, QUICK, checkpoint=Path(sys.argv[2]), rounds_per_batch=1)
 """
 
 
@@ -58,7 +57,8 @@ def cohort(views: tuple[View, ...] = ONE, seed: int = 0) -> tuple[dict[View, Flo
 
 def evaluate(features: Mapping[View, Floats], *arguments: Any, **options: Any) -> NestedLeaveOneOut:
     """Evaluate participants of one image each."""
-    return nested_leave_one_out({view: Design(X) for view, X in features.items()}, *arguments, **options)
+    designs = {view: Design(X) for view, X in features.items()}
+    return nested_leave_one_out(designs, *arguments, **{"rounds_per_batch": 6} | options)
 
 
 @lru_cache
@@ -225,9 +225,9 @@ class TestCheckpoint:
             process.kill()
         kept = len(list(rounds.rglob("*.npz")))
         assert 1 <= kept < N
-        resumed = evaluate(features, pdff, ONE_BY_ONE, checkpoint=rounds)
+        resumed = evaluate(features, pdff, QUICK, checkpoint=rounds, rounds_per_batch=1)
         assert len(list(rounds.rglob("*.npz"))) == N
-        np.testing.assert_array_equal(outputs(resumed), outputs(evaluate(features, pdff, ONE_BY_ONE)))
+        np.testing.assert_array_equal(outputs(resumed), outputs(baseline()))
 
     def test_another_question_does_not_read_it(self, tmp_path: Path) -> None:
         features, pdff = cohort()

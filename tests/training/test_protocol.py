@@ -30,7 +30,6 @@ OTHER: dict[str, object] = {
     "selection": "one_standard_error",
     "selection_weights": "equal",
     "averaging": "log_odds",
-    "rounds_per_batch": 1,
 }
 
 

@@ -13,6 +13,7 @@ from training.solvers import (
     Loss,
     Problem,
     SingleClassError,
+    quadratic,
     side_by_side,
     solve,
     strongest_penalty,
@@ -57,7 +58,7 @@ def dense(fits: Fits, p: int = P) -> Floats:
 class TestCertificates:
     def test_every_gap_is_below_a_millionth(self, loss: Loss) -> None:
         design, y = cohort()
-        (fits,), _ = solve(design, [problem(y, loss)])
+        (fits,) = solve(design, [problem(y, loss)])
         assert fits.gaps.max() <= 1e-6
         assert fits.gaps.min() >= -1e-12
 
@@ -65,40 +66,68 @@ class TestCertificates:
         """|z_j' u| <= alpha; on the support equality with the coefficient's sign; the intercept's gradient is zero."""
         design, y = cohort()
         task = problem(y, loss)
-        (fits,), _ = solve(design, [task])
+        (fits,) = solve(design, [task])
         Z, target, weights = standardised(design, task)
         for alpha, intercept, beta in zip(fits.alphas, fits.intercepts, dense(fits), strict=True):
             u = weights * loss.residual(target, Z @ beta + intercept)
             correlation = Z.T @ u
             support = beta != 0
-            assert np.abs(correlation).max() <= alpha * (1 + 1e-4)
+            assert np.abs(correlation).max() <= alpha * (1 + 1e-3)
             np.testing.assert_allclose(correlation[support], alpha * np.sign(beta[support]), rtol=1e-3)
-            assert abs(u.sum()) < 1e-4 * alpha
+            assert abs(u.sum()) < 1e-3 * alpha
 
-    def test_a_wrong_first_guess_costs_time_only(self, loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(solver_paths, "_FEW", 3)
+    @pytest.mark.parametrize("few", [1, 3])
+    def test_few_violators_at_a_time_cost_sweeps_only(
+        self, loss: Loss, few: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         design, y = cohort()
-        (best,), _ = solve(design, [problem(y, loss)])
-        (from_noise,), _ = solve(design, [problem(y, loss)], np.array([60, 61]))
+        (best,) = solve(design, [problem(y, loss)])
+        monkeypatch.setattr(solver_paths, "_FEW", few)
+        (patient,) = solve(design, [problem(y, loss)])
         np.testing.assert_allclose(
-            from_noise.predict(design, np.arange(2)), best.predict(design, np.arange(2)), atol=1e-3 * y.std()
+            patient.predict(design, np.arange(2)), best.predict(design, np.arange(2)), atol=1e-3 * y.std()
         )
-        assert from_noise.gaps.max() <= 1e-6
+        assert patient.gaps.max() <= 1e-6
 
     def test_a_bundle_of_problems_gives_what_each_gives_alone(self, loss: Loss) -> None:
         design, y = cohort()
         tasks = [problem(y, loss, participants=np.delete(np.arange(N), k)) for k in (0, 9)]
-        together, _ = solve(design, tasks)
+        together = solve(design, tasks)
         for task, fits in zip(tasks, together, strict=True):
-            (alone,), _ = solve(design, [task])
+            (alone,) = solve(design, [task])
             np.testing.assert_allclose(dense(fits), dense(alone), atol=1e-3 * np.abs(dense(alone)).max())
 
     def test_raw_weights_predict_what_standardised_ones_do(self, loss: Loss) -> None:
         design, y = cohort()
-        (fits,), _ = solve(design, [problem(y, loss)])
+        (fits,) = solve(design, [problem(y, loss)])
         weights, intercepts = fits.raw(design)
         expected = weights @ design.X[:, 0].T + intercepts[:, None]
         np.testing.assert_allclose(fits.predict(design, np.arange(N)), expected, rtol=1e-8, atol=1e-8)
+
+
+class TestQuadratic:
+    """``|z - A beta|^2 / 2 + alpha |beta|_1``, on correlated columns."""
+
+    @pytest.mark.parametrize("start", ["nothing", "everything", "neighbour"])
+    def test_the_optimality_conditions_hold_from_any_start(self, start: str) -> None:
+        rng = np.random.default_rng(5)
+        A = rng.normal(size=(80, 6)) @ rng.normal(size=(6, 40)) + 0.2 * rng.normal(size=(80, 40))
+        z = A[:, :4].sum(axis=1) + rng.normal(size=80)
+        G, q, alpha = A.T @ A, A.T @ z, 0.05 * float(np.abs(A.T @ z).max())
+        starts = {"nothing": np.zeros(40), "everything": rng.normal(size=40)}
+        starts["neighbour"] = quadratic.minimise(G, q, float(z @ z), 1.5 * alpha, np.zeros(40), 1e-12)
+        beta = quadratic.minimise(G, q, float(z @ z), alpha, starts[start], 1e-12)
+        pull, kept = q - G @ beta, beta != 0
+        np.testing.assert_allclose(pull[kept], alpha * np.sign(beta[kept]), rtol=1e-8)
+        assert np.abs(pull).max() <= alpha * (1 + 1e-8)
+        assert 0 < np.count_nonzero(kept) < 40
+
+    def test_twin_columns_leave_it_to_coordinate_descent(self) -> None:
+        rng = np.random.default_rng(5)
+        A = np.repeat(rng.normal(size=(30, 5)), 2, axis=1)
+        z = A @ np.ones(10)
+        beta = quadratic.minimise(A.T @ A, A.T @ z, float(z @ z), 0.1, rng.normal(size=10), 1e-10)
+        assert np.abs(A.T @ (z - A @ beta)).max() <= 0.1 * (1 + 1e-3)
 
 
 class TestAgainstScikitLearn:
@@ -106,7 +135,7 @@ class TestAgainstScikitLearn:
     def test_lasso(self, k: int) -> None:
         design, y = cohort()
         task = problem(y, SQUARED)
-        (fits,), _ = solve(design, [task])
+        (fits,) = solve(design, [task])
         Z, target, weights = standardised(design, task)
         peer = Lasso(alpha=fits.alphas[k], tol=1e-12, max_iter=1_000_000).fit(Z, target, sample_weight=weights)
         np.testing.assert_allclose(dense(fits)[k], peer.coef_, atol=1e-4)
@@ -117,7 +146,7 @@ class TestAgainstScikitLearn:
         """Against saga, which leaves the intercept unpenalised too."""
         design, y = cohort(p=12)
         task = problem(y, LOGISTIC)
-        (fits,), _ = solve(design, [task])
+        (fits,) = solve(design, [task])
         Z, target, weights = standardised(design, task)
         peer = LogisticRegression(l1_ratio=1.0, C=1 / fits.alphas[k], solver="saga")
         peer.set_params(tol=1e-8, max_iter=10**5, random_state=0).fit(Z, target, sample_weight=weights)
@@ -129,7 +158,7 @@ class TestDegenerateCases:
     @pytest.mark.parametrize("loss", [SQUARED, LOGISTIC])
     def test_at_the_strongest_penalty_nothing_is_kept_and_just_below_one_feature_is(self, loss: Loss) -> None:
         design, y = cohort()
-        (fits,), _ = solve(design, [problem(y, loss, np.array([1.0, 1.001]))])
+        (fits,) = solve(design, [problem(y, loss, np.array([1.0, 1.001]))])
         assert [np.count_nonzero(beta) for beta in dense(fits)] == [0, 1]
         assert fits.alphas[0] == pytest.approx(strongest_penalty(design, problem(y, loss)))
         assert fits.gaps.max() <= 1e-6
@@ -140,14 +169,14 @@ class TestDegenerateCases:
         X = design.X.copy()
         X[..., [0, 5, 9]] = [1e6, 0.0, 0.1]
         X[2:, :, 20] = 3.3  # constant in the training set alone
-        (fits,), _ = solve(Design(X), [problem(y, loss)])
+        (fits,) = solve(Design(X), [problem(y, loss)])
         assert not dense(fits)[:, [0, 5, 9, 20]].any()
         assert np.isfinite(fits.predict(Design(X), np.arange(2))).all()
 
     @pytest.mark.parametrize("loss", [SQUARED, LOGISTIC])
     def test_features_that_are_all_constant_leave_the_intercept(self, loss: Loss) -> None:
         _, y = cohort()
-        (fits,), _ = solve(Design(np.ones((N, R, 4))), [problem(y, loss)])
+        (fits,) = solve(Design(np.ones((N, R, 4))), [problem(y, loss)])
         task = problem(y, loss)
         np.testing.assert_allclose(fits.intercepts, loss.null_intercept(task.y, task.weights / task.weights.sum()))
 
@@ -158,14 +187,14 @@ class TestDegenerateCases:
 
     def test_twin_columns_are_certified(self) -> None:
         design, y = cohort(p=30)
-        (fits,), _ = solve(Design(np.concatenate([design.X, design.X], axis=2)), [problem(y, SQUARED)])
+        (fits,) = solve(Design(np.concatenate([design.X, design.X], axis=2)), [problem(y, SQUARED)])
         assert fits.gaps.max() <= 1e-6
 
     def test_separable_classes_are_certified(self) -> None:
         design, y = cohort()
         X = design.X.copy()
         X[..., 0] = (y >= 10)[:, None] * 2.0 - 1
-        (fits,), _ = solve(Design(X), [problem(y, LOGISTIC)])
+        (fits,) = solve(Design(X), [problem(y, LOGISTIC)])
         assert fits.gaps.max() <= 1e-6
 
     def test_a_fit_that_does_not_converge_raises(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +204,22 @@ class TestDegenerateCases:
         design, y = cohort()
         with pytest.raises(NotConvergedError, match="relative gap"):
             solve(design, [problem(y, LOGISTIC)])
+
+
+class TestScreening:
+    def test_columns_at_a_bound_are_checked_in_double_precision(self) -> None:
+        """Single precision alone could hide a broken condition below a ten-millionth, and with it a gap."""
+        design, y = cohort(p=400)
+        path = solver_paths._path(design, problem(y, LOGISTIC))
+        path.join(design, np.arange(0, 400, 3))
+        path.fit(3)
+        solver_paths._correlate(design, [path], 3)
+        Z, _, _ = standardised(design, path.problem)
+        exact = np.abs(path.point.dual @ Z)
+        loud = exact > path.alphas[3]
+        assert 5 < np.count_nonzero(loud) < 200
+        np.testing.assert_allclose(path.correlation[loud], exact[loud], rtol=1e-11)
+        np.testing.assert_allclose(path.correlation, exact, rtol=0, atol=1e-4 * path.alphas[3])
 
 
 class TestDesign:
@@ -215,8 +260,8 @@ class TestSeveralImages:
         rng = np.random.default_rng(3)
         X, y = rng.normal(size=(12, 2, 8)), rng.normal(size=12)
         owner = np.repeat(np.arange(12), 2)
-        (one,), _ = solve(Design(X), [problem(y, SQUARED)])
-        (two,), _ = solve(Design(np.repeat(X, 2, axis=0), owner), [problem(y, SQUARED)])
+        (one,) = solve(Design(X), [problem(y, SQUARED)])
+        (two,) = solve(Design(np.repeat(X, 2, axis=0), owner), [problem(y, SQUARED)])
         np.testing.assert_allclose(
             two.predict(Design(X), np.arange(12)), one.predict(Design(X), np.arange(12)), atol=1e-3
         )

@@ -67,6 +67,11 @@ class Design:
         return np.ascontiguousarray(shifted.T)
 
     @cached_property
+    def single_columns(self) -> NDArray[np.float32]:
+        """Return `columns` in single precision, for products over all of them."""
+        return self.columns.astype(np.float32)
+
+    @cached_property
     def plain(self) -> Floats:
         """Each participant's images as they are, averaged, shape (n_participants, p): a head's output is linear."""
         return np.asarray(np.add.reduceat(self.X[:, 0], self._first) / self.n_images[:, None])

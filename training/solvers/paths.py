@@ -1,7 +1,7 @@
-"""Bundles of L1 paths over all columns: fits on candidates, one product that checks them all, violators added."""
+"""L1 paths side by side over all columns: fits on candidates, one product that checks them all, violators added."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,13 +14,11 @@ CERTIFIED = 1e-6
 """Largest duality gap of a finished fit, relative to its objective."""
 _INNER = 1e-2 * CERTIFIED
 """On the candidates fits go further, so that rounding leaves room for the check over all columns."""
-_FIRST_CANDIDATES = 100
-"""Without a guess, paths start on the columns that correlate most with the null residual."""
 _MAX_SWEEPS = 30
-_NEARLY = 0.98
-"""Columns this near to a bound are worth a look in similar fits."""
-_FEW = 32
-"""How many violators of one penalty join the candidates in a sweep."""
+_FEW = 128
+"""How many violators of one penalty join its candidates at once."""
+_LOUD = 0.99
+"""Above this share of a bound, correlations are worth double precision; the single's error is below a thousandth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,44 +105,113 @@ class _Rows:
     weights: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Work:
-    """A problem, its rows, and its fits as they are so far."""
+@dataclass(eq=False)
+class _Path:
+    """A problem's path as far as it is solved.
+
+    Attributes
+    ----------
+    problem : Problem
+    rows : _Rows
+    scaler : Scaler
+    alphas : ndarray of float64, shape (L,)
+    point : Point
+        The last fit, on as many of the first candidates as there were then.
+    correlation : ndarray of float64, shape (p,)
+        ``|z_j' u|`` of all columns at that fit.
+    candidates : ndarray of int, shape (c,)
+        Columns that may be kept; more join at the end.
+    Z : ndarray of float64, shape (c, n)
+        Standardised candidates.
+    points, gaps : list
+        Certified fits, and their certificates.
+    """
 
     problem: Problem
     rows: _Rows
-    fits: Fits
+    scaler: Scaler
+    alphas: Floats
+    point: Point
+    correlation: Floats
+    candidates: Indices = field(default_factory=lambda: np.zeros(0, np.intp))
+    Z: Floats = field(init=False)
+    points: list[Point] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.Z = np.zeros((0, len(self.rows.y)))
+
+    def begin(self, design: Design, start: Fits) -> None:
+        """Begin at another problem's fit instead of without features."""
+        self.join(design, start.candidates)
+        beta = np.zeros(len(self.candidates))
+        _, here, there = np.intersect1d(self.candidates, start.candidates, assume_unique=True, return_indices=True)
+        beta[here] = start.points[0].beta[there]
+        intercept = start.points[0].intercept
+        self.point = _point(self.problem.loss, self.rows, intercept, beta, beta @ self.Z + intercept)
+        self.correlation = np.zeros_like(self.correlation)  # not known yet
+
+    def join(self, design: Design, columns: Indices) -> None:
+        """Let columns be kept that may not yet be; constant ones never are."""
+        fresh = np.setdiff1d(columns, self.candidates)
+        fresh = fresh[np.isfinite(self.scaler.scale[fresh])]
+        if fresh.size:
+            Z = design.columns[fresh].take(self.rows.index, axis=1)
+            Z -= self.scaler.mean[fresh, None]
+            Z /= self.scaler.scale[fresh, None]
+            self.candidates, self.Z = np.concatenate([self.candidates, fresh]), np.concatenate([self.Z, Z])
+
+    def fit(self, k: int) -> None:
+        """Solve the k-th penalty on the candidates, from the last fit."""
+        rows = self.rows
+        task = Task(self.Z, rows.y, rows.weights, self.problem.loss, float(self.alphas[k]), _INNER)
+        self.point = minimise_task(task, self._widened(self.point))
+
+    def certify(self, k: int) -> bool:
+        """Keep the k-th penalty's fit, if it is near enough to the optimum over all columns."""
+        gap = self.relative_gap(k)
+        if gap <= CERTIFIED:
+            self.points.append(self.point)
+            self.gaps.append(gap)
+        return gap <= CERTIFIED
+
+    def relative_gap(self, k: int) -> float:
+        """Duality gap over all columns: the dual point shrinks by the largest excess over the penalty."""
+        rows, loss, point, alpha = self.rows, self.problem.loss, self.point, float(self.alphas[k])
+        primal = float(rows.weights @ loss.value(rows.y, point.eta)) + alpha * float(np.abs(point.beta).sum())
+        excess = max(1.0, float(self.correlation.max()) / alpha)
+        gap = primal - float(loss.dual(rows.y, rows.weights, point.dual / excess))
+        return gap / max(primal, np.finfo(np.float64).tiny)
+
+    def fits(self) -> Fits:
+        """Everything certified."""
+        points = [self._widened(point) for point in self.points]
+        return Fits(self.alphas, self.scaler, self.candidates, points, np.array(self.gaps))
+
+    def _widened(self, point: Point) -> Point:
+        """Say of candidates that joined since that they are not kept."""
+        return replace(point, beta=np.pad(point.beta, (0, len(self.candidates) - len(point.beta))))
 
 
 def strongest_penalty(design: Design, problem: Problem) -> float:
     """Return the penalty at which the first feature enters: ``max_j |z_j' (w residual)|`` without features."""
-    correlation, _ = _null_correlations(design, [problem], [design.scaler(problem.participants)])
-    return float(correlation.max())
+    return float(_path(design, problem).correlation.max())
 
 
-def solve(
-    design: Design,
-    problems: Sequence[Problem],
-    candidates: Indices | None = None,
-    starts: Sequence[Fits | None] | None = None,
-) -> tuple[list[Fits], Indices]:
+def solve(design: Design, problems: Sequence[Problem], starts: Sequence[Fits] = ()) -> list[Fits]:
     """Solve many paths over one cohort to a certified gap of at most 1e-6 of each objective.
 
     Parameters
     ----------
     design : Design
     problems : sequence of Problem
-    candidates : ndarray of int, optional
-        Columns that are likely to matter; a good guess saves sweeps and never changes the certificate.
-    starts : sequence of Fits or None, optional
-        Fits with as many penalties as the problem has, to start from.
+    starts : sequence of Fits, optional
+        For each problem a fit of one penalty, to begin at.
 
     Returns
     -------
     list of Fits
         One for each problem.
-    ndarray of int
-        Columns that a similar bundle should start with: those kept or nearly kept by some fit.
 
     Raises
     ------
@@ -152,111 +219,50 @@ def solve(
 
     Notes
     -----
-    The gap is that of the full problem: the dual point is shrunk until it is feasible for *every* column, which one
-    product ``X' U`` of all columns with all fits' weighted residuals tells [1]_.
+    All problems go down their paths side by side. A penalty is solved on the candidates; its gap is that of the full
+    problem, as the dual point is shrunk until it is feasible for *every* column, which one product ``X' U`` of all
+    columns with all problems' weighted residuals tells [1]_. Columns that break a condition join the candidates, and
+    so do, before a penalty is solved, those that would break it most if nothing changed [2]_.
 
     References
     ----------
     .. [1] Massias, Gramfort, Salmon, "Celer", ICML 2018, sections 2 and 3.
+    .. [2] Tibshirani et al., "Strong rules for discarding predictors in lasso-type problems", JRSS B 2012.
     """
-    works, loudest = _works(design, problems)
-    chosen = _resume(works, loudest if candidates is None else np.asarray(candidates), starts or ())
-    nearly = np.zeros(0, np.intp)
+    paths = [_path(design, problem) for problem in problems]
+    for path, start in zip(paths, starts, strict=False):
+        path.begin(design, start)
+    for k in range(max(len(path.alphas) for path in paths)):
+        _solve_penalty(design, [path for path in paths if k < len(path.alphas)], k)
+    return [path.fits() for path in paths]
+
+
+def _solve_penalty(design: Design, paths: Sequence[_Path], k: int) -> None:
+    """Certify each path's k-th penalty."""
+    pending = list(paths)
     for _ in range(_MAX_SWEEPS):
-        pending = [work for work in works if not (work.fits.gaps <= CERTIFIED).all()]
+        for path in pending:
+            path.join(design, _worst_violators(path.correlation / path.alphas[k]))
+            path.fit(k)
+        _correlate(design, pending, k)
+        pending = [path for path in pending if not path.certify(k)]
         if not pending:
-            return [work.fits for work in works], _union([nearly, *(work.fits.support for work in works)])
-        columns = design.columns[chosen]
-        for work in pending:
-            _fit_candidates(columns, chosen, work)
-        wanted, close = _check(design, pending)
-        nearly, chosen = np.union1d(nearly, close), np.union1d(chosen, wanted)
-    worst = max(float(work.fits.gaps.max()) for work in works)
+            return
+    worst = max(path.relative_gap(k) for path in pending)
     raise NotConvergedError(f"relative gap {worst:.1e} after {_MAX_SWEEPS} sweeps over all columns")
 
 
-def _works(design: Design, problems: Sequence[Problem]) -> tuple[list[_Work], Indices]:
-    """Null models of all problems, and the columns to start with."""
-    scalers = [design.scaler(problem.participants) for problem in problems]
-    strongest, loudest = _null_correlations(design, problems, scalers)
-    rows = [_rows(design, problem) for problem in problems]
-    works = [
-        _Work(problem, row, _first(problem, row, scaler, float(alpha)))
-        for problem, row, scaler, alpha in zip(problems, rows, scalers, strongest, strict=True)
-    ]
-    return works, loudest
-
-
-def _resume(works: Sequence[_Work], chosen: Indices, starts: Sequence[Fits | None]) -> Indices:
-    """Begin at given fits instead of null models; return the candidates with theirs."""
-    for work, start in zip(works, starts, strict=False):
-        if start is not None:
-            chosen = np.union1d(chosen, start.support)
-            work.fits.candidates, work.fits.points = start.candidates, list(start.points)
-    return chosen
-
-
-def _rows(design: Design, problem: Problem) -> _Rows:
+def _path(design: Design, problem: Problem) -> _Path:
+    """Begin a path without features."""
     counts = design.n_rows_of(problem.participants)
     weights = np.repeat(problem.weights / counts, counts)
-    return _Rows(design.rows_of(problem.participants), np.repeat(problem.y, counts), weights / weights.sum())
-
-
-def _null_correlations(
-    design: Design, problems: Sequence[Problem], scalers: Sequence[Scaler]
-) -> tuple[Floats, Indices]:
-    """Each problem's strongest penalty, and the columns that correlate most with any problem's null residual."""
-    U = np.zeros((len(problems), design.columns.shape[1]))
-    for k, problem in enumerate(problems):
-        rows = _rows(design, problem)
-        eta = np.full(len(rows.y), problem.loss.null_intercept(rows.y, rows.weights))
-        U[k, rows.index] = problem.loss.feasible(
-            rows.y, rows.weights, rows.weights * problem.loss.residual(rows.y, eta)
-        )
-    correlation = np.abs(U @ design.columns.T) / np.stack([scaler.scale for scaler in scalers])
-    strongest = correlation.max(axis=1)
-    loudest = np.argsort(-(correlation / np.maximum(strongest, 1e-300)[:, None]).max(axis=0), kind="stable")
-    return strongest, np.sort(loudest[:_FIRST_CANDIDATES])
-
-
-def _first(problem: Problem, rows: _Rows, scaler: Scaler, strongest: float) -> Fits:
-    """Null models, without candidates."""
+    rows = _Rows(design.rows_of(problem.participants), np.repeat(problem.y, counts), weights / weights.sum())
     intercept = problem.loss.null_intercept(rows.y, rows.weights)
     null = _point(problem.loss, rows, intercept, np.zeros(0), np.full(len(rows.y), intercept))
-    n = len(problem.steps)
-    alphas = max(strongest, np.finfo(np.float64).tiny) / problem.steps
-    return Fits(alphas, scaler, np.zeros(0, np.intp), [null] * n, np.full(n, np.inf))
-
-
-def _fit_candidates(columns: Floats, candidates: Indices, work: _Work) -> None:
-    """Solve every uncertified penalty of one path on the candidates."""
-    problem, rows, fits = work.problem, work.rows, work.fits
-    usable = np.isfinite(fits.scaler.scale[candidates])
-    candidates = candidates[usable]
-    scale, mean = fits.scaler.scale[candidates], fits.scaler.mean[candidates]
-    Z = columns[usable].take(rows.index, axis=1)
-    Z -= mean[:, None]
-    Z /= scale[:, None]
-    points, fresh = _moved(work, candidates, Z), not fits.candidates.size
-    fits.candidates, fits.points = candidates, points
-    for k, alpha in enumerate(fits.alphas):
-        if fits.gaps[k] > CERTIFIED:
-            start = points[k - 1] if fresh and k else points[k]
-            task = Task(Z, rows.y, rows.weights, problem.loss, float(alpha), _INNER)
-            points[k] = minimise_task(task, start)
-
-
-def _moved(work: _Work, new: Indices, Z: Floats) -> list[Point]:
-    """Express a path's models on other candidates; what they lose is refitted."""
-    _, i, j = np.intersect1d(work.fits.candidates, new, assume_unique=True, return_indices=True)
-    betas = np.zeros((len(work.fits.points), len(new)))
-    betas[:, j] = [point.beta[i] for point in work.fits.points]
-    intercepts = work.fits.intercepts
-    etas = betas @ Z + intercepts[:, None]
-    return [
-        _point(work.problem.loss, work.rows, float(intercept), beta, eta)
-        for intercept, beta, eta in zip(intercepts, betas, etas, strict=True)
-    ]
+    scaler = design.scaler(problem.participants)
+    correlation = np.abs(_scattered(design, rows, null) @ design.columns.T) / scaler.scale
+    alphas = max(float(correlation.max()), np.finfo(np.float64).tiny) / problem.steps
+    return _Path(problem, rows, scaler, alphas, null, correlation)
 
 
 def _point(loss: Loss, rows: _Rows, intercept: float, beta: Floats, eta: Floats) -> Point:
@@ -264,47 +270,26 @@ def _point(loss: Loss, rows: _Rows, intercept: float, beta: Floats, eta: Floats)
     return Point(intercept, beta, eta, loss.feasible(rows.y, rows.weights, rows.weights * loss.residual(rows.y, eta)))
 
 
-def _check(design: Design, works: Sequence[_Work]) -> tuple[Indices, Indices]:
-    """Certify fits over all columns; return the columns that violate a condition, and those that nearly do."""
-    duals = [np.stack([point.dual for point in work.fits.points]) for work in works]
-    U = np.zeros((sum(len(dual) for dual in duals), design.columns.shape[1]))
-    for part, work, dual in zip(_parts(duals), works, duals, strict=True):
-        U[part, work.rows.index] = dual
-    correlation = np.abs(U @ design.columns.T)
-    wanted, close = [], []
-    for part, work, dual in zip(_parts(duals), works, duals, strict=True):
-        fits = work.fits
-        relative = correlation[part] / fits.scaler.scale
-        relative /= fits.alphas[:, None]
-        fits.gaps = _relative_gaps(work, dual, relative.max(axis=1))
-        late = fits.gaps > CERTIFIED
-        wanted += [_worst_violators(each) for each in relative[late]]
-        if not late.any():
-            close.append(np.flatnonzero((relative > _NEARLY).any(axis=0)))
-    return _union(wanted), _union(close)
+def _scattered(design: Design, rows: _Rows, point: Point) -> Floats:
+    """Dual point of a fit, over all rows of the design: zero for those that it does not train on."""
+    u = np.zeros(design.columns.shape[1])
+    u[rows.index] = point.dual
+    return u
 
 
-def _union(columns: Sequence[Indices]) -> Indices:
-    return np.unique(np.concatenate([np.zeros(0, np.intp), *columns]))
+def _correlate(design: Design, paths: Sequence[_Path], k: int) -> None:
+    """Tell each path how its columns correlate with its dual point: all in single precision, loud ones in double."""
+    U = np.stack([_scattered(design, path.rows, path.point) for path in paths])
+    products = np.abs(U.astype(np.float32) @ design.single_columns.T).astype(np.float64)
+    for path, product in zip(paths, products, strict=True):
+        path.correlation = product / path.scaler.scale
+    loud = np.flatnonzero(np.any([path.correlation > _LOUD * path.alphas[k] for path in paths], axis=0))
+    exact = np.abs(U @ design.columns[loud].T)
+    for path, product in zip(paths, exact, strict=True):
+        path.correlation[loud] = product / path.scaler.scale[loud]
 
 
 def _worst_violators(relative: Floats) -> Indices:
     """Columns that break ``|z_j' u| <= alpha`` of one fit most: a few, as one that enters often settles others."""
     loud = np.flatnonzero(relative > 1)
     return loud[np.argsort(-relative[loud], kind="stable")[:_FEW]]
-
-
-def _parts(duals: Sequence[Floats]) -> Iterator[slice]:
-    end = 0
-    for dual in duals:
-        yield slice(end, end := end + len(dual))
-
-
-def _relative_gaps(work: _Work, dual: Floats, excess: Floats) -> Floats:
-    """Duality gaps over all columns: the dual points shrink by their largest `excess` over the penalty."""
-    rows, loss, fits = work.rows, work.problem.loss, work.fits
-    norm = np.array([np.abs(point.beta).sum() for point in fits.points])
-    primal = loss.value(rows.y, fits.eta) @ rows.weights + fits.alphas * norm
-    feasible = dual / np.maximum(excess, 1.0)[:, None]
-    gaps = primal - loss.dual(rows.y, rows.weights, feasible)
-    return np.asarray(gaps / np.maximum(primal, np.finfo(np.float64).tiny))
