@@ -1,4 +1,4 @@
-"""One L1 quadratic on few columns: coordinate descent finds the support, one linear solve the coefficients."""
+"""One L1 quadratic on few columns: a walk from support to support, each solved exactly."""
 
 import warnings
 
@@ -42,8 +42,9 @@ def minimise(G: Floats, q: Floats, size: float, alpha: float, start: Floats, tol
 
     Notes
     -----
-    scikit-learn's compiled covariance updates [1]_ need many epochs for the last digits when columns are correlated, as
-    GAP features are. On the right support the optimum solves ``G_SS beta_S = q_S - alpha sign_S``, which is exact.
+    On the right support the optimum solves ``G_SS beta_S = q_S - alpha sign_S``, which is exact. Where a support's
+    products are singular, or the walk is long, scikit-learn's compiled covariance updates [1]_ take over; they need
+    many epochs for the last digits when columns are correlated, as GAP features are.
 
     References
     ----------
