@@ -116,8 +116,7 @@ def grid_search(
         out_of_fold[:, folds == k] = fit.predict(design, participants[folds == k])
     chosen = choose(validation_losses(out_of_fold, pdff_percent[participants], target, protocol), folds, protocol)
     final = training_problem(pdff_percent, participants, target, protocol, steps[chosen : chosen + 1])
-    near = Fits(final.steps, fits[0].scaler, fits[0].candidates, [fits[0].points[chosen]], final.steps)
-    (refit,) = solve(design, [final], [near])
+    (refit,) = solve(design, [final], [fits[0].at(chosen)])
     gap = float(max(fit.gaps.max() for fit in (*fits, refit)))
     return GridSearch(out_of_fold, chosen, refit, gap)
 

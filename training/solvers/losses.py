@@ -73,11 +73,11 @@ class Squared:
         """Weighted mean."""
         return float(weights @ y)
 
-    def feasible(self, y: Floats, weights: Floats, u: Floats) -> Floats:  # noqa: ARG002 (the protocol's)
+    def feasible(self, y: Floats, weights: Floats, u: Floats) -> Floats:  # noqa: ARG002 - the protocol's
         """Move the intercept to its optimum: the residuals' weighted mean becomes zero."""
         return np.asarray(u - weights * u.sum(axis=-1, keepdims=True))
 
-    def in_domain(self, y: Floats, weights: Floats, u: Floats) -> bool:  # noqa: ARG002 (the protocol's)
+    def in_domain(self, y: Floats, weights: Floats, u: Floats) -> bool:  # noqa: ARG002 - the protocol's
         """Return True: the dual is finite everywhere."""
         return True
 
@@ -114,7 +114,7 @@ class Logistic:
             raise SingleClassError("all participants of a training set stand on one side of the cutoff")
         return float(np.log(positive / negative))
 
-    def feasible(self, y: Floats, weights: Floats, u: Floats) -> Floats:  # noqa: ARG002 (the protocol's)
+    def feasible(self, y: Floats, weights: Floats, u: Floats) -> Floats:  # noqa: ARG002 - the protocol's
         """Shrink the heavier class, so that both sum to the same and ``u / w`` stays a probability."""
         positive, negative = u @ y, -(u @ (1 - y))
         least = np.minimum(positive, negative)
@@ -126,7 +126,7 @@ class Logistic:
         p = y - u / weights
         return bool(p.min() >= 0 and p.max() <= 1)
 
-    def dual(self, y: Floats, weights: Floats, u: Floats) -> Floats:  # noqa: ARG002 (the protocol's)
+    def dual(self, y: Floats, weights: Floats, u: Floats) -> Floats:  # noqa: ARG002 - the protocol's
         """``sum w H(|u| / w)`` with the entropy ``H(a) = -a log a - (1 - a) log(1 - a)``."""
         a = np.clip(np.abs(u) / weights, 0.0, 1.0)
         return np.asarray(-(weights * (xlogy(a, a) + xlogy(1 - a, 1 - a))).sum(axis=-1))

@@ -15,8 +15,8 @@ CERTIFIED = 1e-6
 _INNER = 1e-2 * CERTIFIED
 """On the candidates fits go further, so that rounding leaves room for the check over all columns."""
 _MAX_SWEEPS = 30
-_FEW = 128
-"""How many violators of one penalty join its candidates at once."""
+_FEW = 64
+"""How many violators of one penalty join its candidates at once: fewer cost sweeps, more cost every step."""
 _LOUD = 0.99
 """Above this share of a bound, correlations are worth double precision; the single's error is below a thousandth."""
 
@@ -43,7 +43,7 @@ class Problem:
     steps: Floats
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Fits:
     """Solutions of one problem, on the candidates, and their certificates.
 
@@ -55,7 +55,7 @@ class Fits:
     points : list of Point
         Coefficients of the standardised candidates, in the order of `candidates`.
     gaps : ndarray of float64, shape (L,)
-        Duality gap over all columns, relative to the objective; infinite until it is known.
+        Duality gap over all columns, relative to the objective.
     """
 
     alphas: Floats
@@ -69,15 +69,9 @@ class Fits:
         """Of the standardised features, shape (L,)."""
         return np.array([point.intercept for point in self.points])
 
-    @property
-    def eta(self) -> Floats:
-        """Linear predictor of the training rows, shape (L, n)."""
-        return np.stack([point.eta for point in self.points])
-
-    @property
-    def support(self) -> Indices:
-        """Columns that any penalty keeps."""
-        return self.candidates[np.any([point.beta != 0 for point in self.points], axis=0)]
+    def at(self, k: int) -> "Fits":
+        """Give the k-th penalty's fit alone."""
+        return replace(self, alphas=self.alphas[k : k + 1], points=self.points[k : k + 1], gaps=self.gaps[k : k + 1])
 
     def raw(self, design: Design) -> tuple[Floats, Floats]:
         """Weights (L, p) and intercepts (L,) that read raw features: ``z = (x - mean) / scale`` folded in."""
@@ -161,11 +155,16 @@ class _Path:
             Z /= self.scaler.scale[fresh, None]
             self.candidates, self.Z = np.concatenate([self.candidates, fresh]), np.concatenate([self.Z, Z])
 
+    def worst_violators(self, k: int) -> Indices:
+        """Columns that break ``|z_j' u| <= alpha`` most and may not be kept yet: a few, as one often settles others."""
+        outside = self.correlation.copy()
+        outside[self.candidates] = 0
+        loud = np.flatnonzero(outside > self.alphas[k])
+        return loud[np.argsort(-outside[loud], kind="stable")[:_FEW]]
+
     def fit(self, k: int) -> None:
         """Solve the k-th penalty on the candidates, from the last fit."""
-        rows = self.rows
-        task = Task(self.Z, rows.y, rows.weights, self.problem.loss, float(self.alphas[k]), _INNER)
-        self.point = minimise_task(task, self._widened(self.point))
+        self.point = minimise_task(self._task(k), self._widened(self.point))
 
     def certify(self, k: int) -> bool:
         """Keep the k-th penalty's fit, if it is near enough to the optimum over all columns."""
@@ -176,17 +175,18 @@ class _Path:
         return gap <= CERTIFIED
 
     def relative_gap(self, k: int) -> float:
-        """Duality gap over all columns: the dual point shrinks by the largest excess over the penalty."""
-        rows, loss, point, alpha = self.rows, self.problem.loss, self.point, float(self.alphas[k])
-        primal = float(rows.weights @ loss.value(rows.y, point.eta)) + alpha * float(np.abs(point.beta).sum())
-        excess = max(1.0, float(self.correlation.max()) / alpha)
-        gap = primal - float(loss.dual(rows.y, rows.weights, point.dual / excess))
-        return gap / max(primal, np.finfo(np.float64).tiny)
+        """Duality gap over all columns: the dual point shrinks until it is feasible."""
+        task = self._task(k)
+        primal = task.objective(self.point.eta, self.point.beta)
+        return task.gap(primal, self.point.dual, self.correlation) / max(primal, np.finfo(np.float64).tiny)
 
     def fits(self) -> Fits:
         """Everything certified."""
         points = [self._widened(point) for point in self.points]
         return Fits(self.alphas, self.scaler, self.candidates, points, np.array(self.gaps))
+
+    def _task(self, k: int) -> Task:
+        return Task(self.Z, self.rows.y, self.rows.weights, self.problem.loss, float(self.alphas[k]), _INNER)
 
     def _widened(self, point: Point) -> Point:
         """Say of candidates that joined since that they are not kept."""
@@ -205,8 +205,8 @@ def solve(design: Design, problems: Sequence[Problem], starts: Sequence[Fits] = 
     ----------
     design : Design
     problems : sequence of Problem
-    starts : sequence of Fits, optional
-        For each problem a fit of one penalty, to begin at.
+    starts : sequence of Fits
+        For each problem a fit of one penalty, to begin at; or none at all.
 
     Returns
     -------
@@ -230,7 +230,7 @@ def solve(design: Design, problems: Sequence[Problem], starts: Sequence[Fits] = 
     .. [2] Tibshirani et al., "Strong rules for discarding predictors in lasso-type problems", JRSS B 2012.
     """
     paths = [_path(design, problem) for problem in problems]
-    for path, start in zip(paths, starts, strict=False):
+    for path, start in zip(paths, starts, strict=bool(starts)):
         path.begin(design, start)
     for k in range(max(len(path.alphas) for path in paths)):
         _solve_penalty(design, [path for path in paths if k < len(path.alphas)], k)
@@ -242,7 +242,7 @@ def _solve_penalty(design: Design, paths: Sequence[_Path], k: int) -> None:
     pending = list(paths)
     for _ in range(_MAX_SWEEPS):
         for path in pending:
-            path.join(design, _worst_violators(path.correlation / path.alphas[k]))
+            path.join(design, path.worst_violators(k))
             path.fit(k)
         _correlate(design, pending, k)
         pending = [path for path in pending if not path.certify(k)]
@@ -287,9 +287,3 @@ def _correlate(design: Design, paths: Sequence[_Path], k: int) -> None:
     exact = np.abs(U @ design.columns[loud].T)
     for path, product in zip(paths, exact, strict=True):
         path.correlation[loud] = product / path.scaler.scale[loud]
-
-
-def _worst_violators(relative: Floats) -> Indices:
-    """Columns that break ``|z_j' u| <= alpha`` of one fit most: a few, as one that enters often settles others."""
-    loud = np.flatnonzero(relative > 1)
-    return loud[np.argsort(-relative[loud], kind="stable")[:_FEW]]

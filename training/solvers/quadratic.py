@@ -15,8 +15,11 @@ Indices = NDArray[np.intp]
 
 _MAX_EPOCHS = 100_000
 _SLACK = 1e-9
+"""Relative excess over the penalty that is rounding."""
 _MAX_SUPPORTS = 40
+"""Longer walks are rare, and coordinate descent is then as fast."""
 _JOIN_SHARE = 8
+"""Columns that join at once: one, and one for so many in the support."""
 
 
 def minimise(G: Floats, q: Floats, size: float, alpha: float, start: Floats, tolerance: float) -> Floats:
