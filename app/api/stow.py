@@ -102,7 +102,7 @@ async def _parts(body: AsyncIterator[bytes], reader: RelatedReader) -> AsyncIter
 async def _drain(body: AsyncIterator[bytes]) -> None:
     """Read on for a while: a client that is still sending would not hear the refusal."""
     drained = 0
-    with suppress(ClientDisconnect, HTTPException):
+    with suppress(ClientDisconnect, HTTPException):  # the refusal stands: this only helps it to arrive
         async for chunk in body:
             drained += len(chunk)
             if drained > MAX_DRAINED_BYTES:

@@ -20,7 +20,7 @@ LIBRARY_ERRORS: Final = (
     LookupError,
     AttributeError,
     ArithmeticError,
-    NotImplementedError,
+    NotImplementedError,  # pydicom's word for an unknown Value Representation
     RuntimeError,  # RecursionError: sequences nested without end
     OSError,  # pydicom's word for a sequence that stops in mid-air
     EOFError,

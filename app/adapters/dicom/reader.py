@@ -39,7 +39,7 @@ def read_instance(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> DicomInst
         return _read(data, limits)
     except AnalysisError:
         raise
-    except Exception as exc:
+    except Exception as exc:  # named again as a refusal, with its cause
         # The last resort: the bytes come from anywhere, and the parsers' error types are not a contract (fuzzing
         # found struct.error, NotImplementedError, BytesLengthException). The sender gets an answer either way.
         raise UndecodablePixels("The object cannot be read: export it again from its source.") from exc
