@@ -3,10 +3,13 @@
 What only some verbs need is imported there: half of the time until the service is ready is spent on imports.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -16,6 +19,7 @@ from pydantic import ValidationError
 from app import __version__
 from app.adapters.bundle_store import Bundle, load_bundle
 from app.adapters.memory import use_few_arenas
+from app.core.access import AccessScope, Actor
 from app.core.errors import AnalysisError
 from app.settings import Settings, unknown_settings
 
@@ -27,9 +31,13 @@ cli = typer.Typer(
     no_args_is_help=True, help="Estimate liver fat (PDFF) from four ultrasound views. Not a medical device."
 )
 database_cli = typer.Typer(no_args_is_help=True, help="The database's schema.")
+keys_cli = typer.Typer(no_args_is_help=True, help="API keys: who may do what.")
+audit_cli = typer.Typer(no_args_is_help=True, help="The audit trail: who did what.")
 bundle_cli = typer.Typer(no_args_is_help=True, help="The bundle that answers.")
 cli.add_typer(database_cli, name="db")
 cli.add_typer(bundle_cli, name="bundle")
+cli.add_typer(keys_cli, name="keys")
+cli.add_typer(audit_cli, name="audit")
 
 
 @cli.command()
@@ -41,6 +49,7 @@ def serve(
     use_few_arenas()
     settings = Settings(host=host, port=port)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings.check_exposure()
     for name in unknown_settings():
         logger.warning("%s is no setting and is ignored", name)
     bundle = begin(lambda: load_bundle(settings.bundle, settings.threads, settings.provider))  # it needs no interpreter
@@ -56,6 +65,9 @@ def serve(
         log_config=None,
         access_log=False,  # access lines would carry query strings, and with them study UIDs
         server_header=False,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
     )
 
@@ -93,6 +105,64 @@ def bundle_show(folder: Annotated[Path | None, typer.Argument(help="By default L
     """Print a bundle's model card."""
     settings = Settings()
     typer.echo(load_bundle(folder or settings.bundle, settings.threads, settings.provider).model_card)
+
+
+@keys_cli.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="Whose it is: a bridge, a person, a scraper.")],
+    scope: Annotated[list[AccessScope], typer.Option(help="What it allows; give it once for each.")],
+) -> None:
+    """Make a key and print it, once: only its hash is kept."""
+    from app.adapters.api_keys import ApiKeys
+    from app.adapters.database import open_current
+
+    with open_current(Settings().database_url) as database:
+        typer.echo(ApiKeys(database.engine).create(name, scope, _operator()))
+
+
+@keys_cli.command("list")
+def keys_list() -> None:
+    """List keys: id, name, scopes, when they were made and revoked."""
+    from app.adapters.api_keys import ApiKeys
+    from app.adapters.database import open_current
+
+    with open_current(Settings().database_url) as database:
+        for key in ApiKeys(database.engine).list():
+            state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}Z" if key.revoked_at else "valid"
+            scopes = ",".join(sorted(key.scopes))
+            typer.echo(f"{key.id}  {key.created_at:%Y-%m-%d %H:%M}Z  {state:<25}  {scopes:<27}  {key.name}")
+
+
+@keys_cli.command("revoke")
+def keys_revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")]) -> None:
+    """Revoke a key; a running service takes it for at most ten seconds more."""
+    from app.adapters.api_keys import ApiKeys
+    from app.adapters.database import open_current
+
+    with open_current(Settings().database_url) as database:
+        ApiKeys(database.engine).revoke(key_id, _operator())
+    typer.echo(f"key {key_id} is revoked")
+
+
+@audit_cli.command("export")
+def audit_export(
+    since: Annotated[datetime | None, typer.Option(help="At this time, UTC, or later.")] = None,
+    after_id: Annotated[int, typer.Option(min=0, help="With a higher id than this.")] = 0,
+) -> None:
+    """Print the audit trail as JSON lines, oldest first; the export itself is its last line."""
+    from app.adapters.audit_trail import Action, AuditTrail, Event
+    from app.adapters.database import open_current
+
+    with open_current(Settings().database_url) as database:
+        trail = AuditTrail(database.engine)
+        trail.record(_operator(), [Event(Action.EXPORT)])
+        for record in trail.records(since.replace(tzinfo=UTC) if since else None, after_id):
+            typer.echo(json.dumps(record.document()))
+
+
+def _operator() -> Actor:
+    """Name whoever has the database's password and a shell."""
+    return Actor(f"cli:{getuser()}")
 
 
 @cli.command()

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from app.adapters.study_repository import StudyRepository
+from app.adapters.retention import Retention
+from app.core.access import SERVICE
 from app.core.errors import StorageUnavailable
 from app.studies import StudyService
 
@@ -22,17 +23,22 @@ class Housekeeping:
 
     Parameters
     ----------
-    received : StudyRepository
+    retention : Retention
     studies : StudyService or None
         None without a bundle: then nothing can be analysed.
     unfinished : timedelta
         How long a study may wait for its next instance.
+    kept : timedelta or None
+        How long answers are kept; None: for good.
     """
 
-    def __init__(self, received: StudyRepository, studies: StudyService | None, unfinished: timedelta) -> None:
-        self._received = received
+    def __init__(
+        self, retention: Retention, studies: StudyService | None, unfinished: timedelta, kept: timedelta | None
+    ) -> None:
+        self._retention = retention
         self._studies = studies
         self._unfinished = unfinished
+        self._kept = kept
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -60,7 +66,7 @@ class Housekeeping:
                 since, pause = now - self._unfinished, INTERVAL_S
 
     def tidy(self, now: datetime, since: datetime | None = None) -> None:
-        """Analyse what can be analysed, then forget what stayed unfinished for too long.
+        """Analyse what can be analysed, then forget what stayed unfinished, or was kept, for too long.
 
         Raises
         ------
@@ -70,6 +76,8 @@ class Housekeeping:
             if self._stopping.is_set():
                 return
             assert self._studies  # noqa: S101 - else there is no uid
-            self._studies.settle([uid])
-        if forgotten := self._received.delete_unfinished(before=now - self._unfinished):
-            logger.info("unfinished studies deleted: instances=%d", forgotten)
+            self._studies.settle([uid], SERVICE)
+        if forgotten := self._retention.forget_unfinished(now - self._unfinished):
+            logger.info("unfinished studies deleted: %d", forgotten)
+        if self._kept and (expired := self._retention.expire(now - self._kept)):
+            logger.info("analyses past retention deleted: %d", expired)

@@ -9,13 +9,18 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
+from app.adapters.api_keys import ApiKeys
+from app.adapters.audit_trail import AuditTrail
 from app.adapters.bundle_store import Bundle, load_bundle
 from app.adapters.database import Database
 from app.adapters.memory import return_unused
 from app.adapters.metrics import Metrics
+from app.adapters.oidc import Issuer
 from app.adapters.repository import AnalysisRepository
+from app.adapters.retention import Retention
 from app.adapters.study_repository import StudyRepository
-from app.api import analyses, pages, results, stow, studies, system
+from app.api import analyses, audit, pages, results, stow, studies, system
+from app.api.access import AccessControl, Gatekeeper, SecurityHeaders, add_security
 from app.api.limits import BodyBounds, HeadAsGet, UploadLimits
 from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
 from app.api.runtime import Runtime
@@ -63,7 +68,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Database(settings.database_url) as database:
             app.state.runtime = runtime = build_runtime(settings, database, metrics, view_rules, bundle)
-            with closing(runtime), keep_house(runtime, timedelta(hours=settings.unfinished_study_hours)):
+            with closing(runtime), keep_house(runtime, settings):
                 yield
 
     app = FastAPIOffline(title="liver-pdff", version=__version__, description=DESCRIPTION, lifespan=lifespan)
@@ -73,11 +78,14 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
         max_in_flight=settings.max_in_flight,
         bounds=_body_bounds(settings),
     )
+    app.add_middleware(AccessControl, metrics=metrics)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(SecurityHeaders)
     install_problem_handlers(app, metrics)
-    for module in (analyses, results, studies, stow, pages, system):
+    for module in (analyses, results, studies, stow, pages, audit, system):
         app.include_router(module.router)
     add_problem_schema(app.openapi())
+    add_security(app.openapi())
     return app
 
 
@@ -99,15 +107,39 @@ def build_runtime(
             logger.error("not ready: code=%s %s", error.code, error.__cause__)  # noqa: TRY400 - one line says it
     repository = AnalysisRepository(database.engine)
     load = bundle or (lambda: load_bundle(settings.bundle, settings.threads, settings.provider))
-    service = _build_service(settings, load, repository, metrics, view_rules)
-    return Runtime(database, repository, metrics, service, StudyRepository(database.engine), settings.max_stow_parts)
+    trail = AuditTrail(database.engine)
+    return Runtime(
+        database=database,
+        repository=repository,
+        metrics=metrics,
+        service=_build_service(settings, load, repository, trail, metrics, view_rules),
+        received=StudyRepository(database.engine),
+        audit=trail,
+        retention=Retention(database.engine),
+        gatekeeper=build_gatekeeper(settings, database),
+        max_stow_parts=settings.max_stow_parts,
+    )
 
 
-def keep_house(runtime: Runtime, unfinished: timedelta) -> Housekeeping:
+def build_gatekeeper(settings: Settings, database: Database) -> Gatekeeper:
+    """Decide who is asked for a key."""
+    issuer = settings.issuer()
+    return Gatekeeper(
+        ApiKeys(database.engine), Issuer(issuer) if issuer else None, is_open=settings.authentication == "off"
+    )
+
+
+def keep_house(runtime: Runtime, settings: Settings) -> Housekeeping:
     """Look after studies that fill up; without a bundle there is nothing to analyse them with."""
-    if isinstance(runtime.service, BundleError):
-        return Housekeeping(runtime.received, None, unfinished)
-    return Housekeeping(runtime.received, StudyService(runtime.service, runtime.received, runtime.metrics), unfinished)
+    studies = None
+    if not isinstance(runtime.service, BundleError):
+        studies = StudyService(runtime.service, runtime.received, runtime.metrics)
+    return Housekeeping(
+        runtime.retention,
+        studies,
+        unfinished=timedelta(hours=settings.unfinished_study_hours),
+        kept=timedelta(days=settings.retention_days) if settings.retention_days else None,
+    )
 
 
 def _body_bounds(settings: Settings) -> dict[str, BodyBounds]:
@@ -126,6 +158,7 @@ def _build_service(
     settings: Settings,
     load: Callable[[], Bundle],
     repository: AnalysisRepository,
+    trail: AuditTrail,
     metrics: Metrics,
     view_rules: Sequence[ViewRule],
 ) -> AnalysisService | BundleError:
@@ -140,6 +173,7 @@ def _build_service(
     return AnalysisService(
         bundle,
         repository,
+        trail,
         metrics,
         view_rules=view_rules,
         max_instance_bytes=settings.max_instance_mib * MIB,

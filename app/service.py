@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from app.adapters.audit_trail import Action, AuditTrail, about
 from app.adapters.bundle_store import Bundle
 from app.adapters.dicom import read_instance, read_names
 from app.adapters.engine import Engine
 from app.adapters.metrics import Metrics
 from app.adapters.png import encode_png
 from app.adapters.repository import AnalysisRepository
+from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, UploadTooLarge
 from app.core.pipeline import all_or_refuse, crop_instance, crop_views, fingerprint, read_outputs
 from app.core.tensors import to_pictures
@@ -52,6 +54,7 @@ class AnalysisService:
     ----------
     bundle : Bundle
     repository : AnalysisRepository
+    audit : AuditTrail
     metrics : Metrics
     view_rules : sequence of ViewRule
     max_instance_bytes : int
@@ -64,6 +67,7 @@ class AnalysisService:
         self,
         bundle: Bundle,
         repository: AnalysisRepository,
+        audit: AuditTrail,
         metrics: Metrics,
         *,
         view_rules: Sequence[ViewRule],
@@ -75,15 +79,17 @@ class AnalysisService:
         self.max_instance_bytes = max_instance_bytes
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
         self._engine = Engine(bundle.model.network, threads)
+        self._audit = audit
         self._metrics = metrics
         self._view_rules = view_rules
 
-    def analyse(self, parts: Sequence[Part], *, allow_partial: bool = False) -> tuple[Analysis, bool]:
+    def analyse(self, parts: Sequence[Part], by: Actor, *, allow_partial: bool = False) -> tuple[Analysis, bool]:
         """Answer one study, and store the answer before it is given.
 
         Parameters
         ----------
         parts : sequence of Part
+        by : Actor
         allow_partial : bool
             Whether one to three views are enough.
 
@@ -98,11 +104,11 @@ class AnalysisService:
         AnalysisError
             Any refusal; nothing is stored then.
         """
-        return self._recorded(lambda: self._answer(self._crops(parts, allow_partial=allow_partial)))
+        return self._recorded(lambda: self._answer(self._crops(parts, allow_partial=allow_partial), by))
 
-    def analyse_crops(self, crops: dict[View, Crop]) -> tuple[Analysis, bool]:
+    def analyse_crops(self, crops: dict[View, Crop], by: Actor) -> tuple[Analysis, bool]:
         """Answer a study whose images were read and cropped before; like `analyse` in all else."""
-        return self._recorded(lambda: self._answer(crops))
+        return self._recorded(lambda: self._answer(crops, by))
 
     def read_crop(self, content: bytes) -> Crop:
         """Read and crop one image.
@@ -152,18 +158,23 @@ class AnalysisService:
             error.part = part.name
             return error
 
-    def _answer(self, crops: dict[View, Crop]) -> tuple[Analysis, bool]:
+    def _answer(self, crops: dict[View, Crop], by: Actor) -> tuple[Analysis, bool]:
         question = fingerprint(crops, self.bundle.sha256)
         if known := self.repository.find(question):
-            return known, False
+            return self._repeated(known, by)
         with self._metrics.stage("estimate"):
             estimate, pngs = self._estimate(crops)
         analysis = Analysis(str(uuid.uuid4()), datetime.now(UTC), self.bundle.identity, estimate)
         with self._metrics.stage("store"):
-            stored, is_new = self.repository.add(analysis, question, pngs)
-        if is_new:
-            self._metrics.pdff(stored.estimate.pdff_percent)
-        return stored, is_new
+            stored, is_new = self.repository.add(analysis, question, pngs, by)
+        if not is_new:
+            return self._repeated(stored, by)
+        self._metrics.pdff(stored.estimate.pdff_percent)
+        return stored, True
+
+    def _repeated(self, known: Analysis, by: Actor) -> tuple[Analysis, bool]:
+        self._audit.record(by, [about(Action.REPEAT, known)])
+        return known, False
 
     def _estimate(self, crops: dict[View, Crop]) -> tuple[Estimate, dict[View, bytes]]:
         """Ask the network, and encode the crops while it is busy, perhaps with another study."""

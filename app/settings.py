@@ -2,13 +2,16 @@
 
 import json
 import os
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.adapters.cpus import usable_cpus
+from app.adapters.oidc import IssuerSettings
 from app.adapters.onnx_networks import Provider
 from app.core.values import View
 from app.core.views import DEFAULT_VIEW_RULES, ViewRule
@@ -51,7 +54,73 @@ class Settings(BaseSettings):
         description="JSON file of this site's view rules (see docs/views.md), instead of the English defaults.",
     )
     upload_timeout_s: Annotated[float, Field(gt=0)] = Field(60, description="Time for a request's body to arrive.")
+    retention_days: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Analyses are deleted so long after they were made, crops and all; by default never."
+    )
+    authentication: Literal["off", "required"] = Field(
+        "off", description="required: every call but health and documentation needs a key or a token."
+    )
+    open_to_the_network: bool = Field(
+        False, description="Listen on other addresses than the loopback although authentication is off."
+    )
+    oidc_issuer: str = Field("", description="URL of an OpenID Connect issuer whose tokens are taken beside keys.")
+    oidc_audience: str = Field("", description="What the tokens' `aud` must name.")
+    oidc_jwks_url: str = Field("", description="The issuer's keys; by default its discovery document says where.")
+    oidc_scope_claim: str = Field("scope", description="Claim with the scopes; dots lead into objects.")
+    oidc_scope_prefix: str = Field("liver-pdff:", description="Stands before each scope in the claim.")
+    tls_certificate: Path | None = Field(None, description="PEM file of the certificate and its chain.")
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's key.")
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses, with commas, whose X-Forwarded-For says where a request comes from."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("LIVER_PDFF_TLS_CERTIFICATE and LIVER_PDFF_TLS_KEY go together")
+        if bool(self.oidc_issuer) != bool(self.oidc_audience):
+            raise ValueError("LIVER_PDFF_OIDC_ISSUER and LIVER_PDFF_OIDC_AUDIENCE go together")
+        if self.oidc_issuer and self.authentication == "off":
+            raise ValueError("LIVER_PDFF_OIDC_ISSUER does nothing while LIVER_PDFF_AUTHENTICATION is off")
+        for url in filter(None, (self.oidc_issuer, self.oidc_jwks_url)):
+            _check_safe(url)
+        return self
+
+    def check_exposure(self) -> None:
+        """Raise ValueError where anybody on the network could do everything, unless that is what was said."""
+        if self.authentication == "off" and not is_loopback(self.host) and not self.open_to_the_network:
+            raise ValueError(
+                f"Without authentication the service listens on the loopback only, not on {self.host}. Set "
+                "LIVER_PDFF_AUTHENTICATION=required and make keys with `liver-pdff keys create`, or, where something "
+                "else decides who reaches it, LIVER_PDFF_OPEN_TO_THE_NETWORK=true."
+            )
+
+    def issuer(self) -> IssuerSettings | None:
+        """Say whose tokens are taken, if any are."""
+        if not self.oidc_issuer:
+            return None
+        return IssuerSettings(
+            issuer=self.oidc_issuer,
+            audience=self.oidc_audience,
+            jwks_url=self.oidc_jwks_url,
+            scope_claim=self.oidc_scope_claim,
+            scope_prefix=self.oidc_scope_prefix,
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address; a name that is not localhost may be anywhere."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_safe(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise ValueError("an OpenID Connect issuer is asked by https; by http on the loopback only")
 
 
 def unknown_settings() -> list[str]:

@@ -14,6 +14,7 @@ from app.adapters.dicom import Identity, check_identity, read_identity
 from app.adapters.metrics import Metrics
 from app.adapters.repository import AnalysisRepository
 from app.adapters.study_repository import StudyRepository
+from app.core.access import Actor
 from app.core.errors import (
     AnalysisError,
     DicomError,
@@ -100,13 +101,14 @@ class StudyService:
         self._received = received
         self._metrics = metrics
 
-    def receive(self, content: bytes, expected_study: str | None = None) -> Receipt:
+    def receive(self, content: bytes, by: Actor, expected_study: str | None = None) -> Receipt:
         """Keep the crop of an image of a view; set aside what is none; refuse what should be one and cannot be used.
 
         Parameters
         ----------
         content : bytes
             At most one byte more than the limit: enough to see that it is too large, and what it is.
+        by : Actor
         expected_study : str or None
             Study Instance UID that the sender named.
 
@@ -123,24 +125,24 @@ class StudyService:
             _check_study(identity, expected_study)
         except AnalysisError as error:
             return self._refused(identity, error)
-        return self._file(identity, content)
+        return self._file(identity, content, by)
 
     def refuse(self, error: AnalysisError) -> Receipt:
         """Refuse what does not even say that it is DICOM."""
         return self._refused(None, error)
 
-    def _file(self, identity: Identity, content: bytes) -> Receipt:
+    def _file(self, identity: Identity, content: bytes, by: Actor) -> Receipt:
         try:
-            self._metrics.received(self._keep(identity, content))
+            self._metrics.received(self._keep(identity, content, by))
         except (NotUltrasound, OwnResult, UnrecognisedView, ImageError) as error:
-            self._note(identity, content, error, refused=False)
+            self._note(identity, content, error, by, refused=False)
             self._metrics.received("set_aside", error.code)
         except (UploadError, DicomError) as error:
-            self._note(identity, content, error, refused=True)
+            self._note(identity, content, error, by, refused=True)
             return self._refused(identity, error)
         return Receipt(identity)
 
-    def _keep(self, identity: Identity, content: bytes) -> str:
+    def _keep(self, identity: Identity, content: bytes, by: Actor) -> str:
         """Keep the crop of an image of a view; return what is counted."""
         view = self._service.recognise(content)
         if view is None:
@@ -151,10 +153,10 @@ class StudyService:
         if known and known.image and (known.image.view, known.content_sha256) == (view, instance.content_sha256):
             return "repeated"
         crop = _with_change(self._service.read_crop(content), known)
-        self._received.put(replace(instance, image=received_image(view, crop)), crop)
+        self._received.put(replace(instance, image=received_image(view, crop)), by, crop)
         return "stored"
 
-    def _note(self, identity: Identity, content: bytes, error: AnalysisError, *, refused: bool) -> None:
+    def _note(self, identity: Identity, content: bytes, error: AnalysisError, by: Actor, *, refused: bool) -> None:
         """Remember why an instance was not used. A damaged copy does not drive out the image that is there."""
         known = self._known(identity)
         if refused and known and known.image:
@@ -162,7 +164,7 @@ class StudyService:
         reason = AnalysisWarning(error.code, error.detail)
         noted = replace(_received(identity, content), reason=reason, refused=refused)
         if known is None or (known.reason, known.content_sha256) != (reason, noted.content_sha256):
-            self._received.put(noted)
+            self._received.put(noted, by)
 
     def _known(self, identity: Identity) -> ReceivedInstance | None:
         return self._received.find(identity.study_instance_uid, identity.sop_instance_uid)
@@ -171,7 +173,7 @@ class StudyService:
         self._metrics.received("refused", error.code)
         return Receipt(identity, error.code)
 
-    def settle(self, study_instance_uids: Iterable[str]) -> None:
+    def settle(self, study_instance_uids: Iterable[str], by: Actor) -> None:
         """Analyse those of the studies that can be; a failure is for the log, and for the next attempt.
 
         What was received is safe by now, so the sender need not hear of it: the same instance sent again, the next
@@ -179,18 +181,18 @@ class StudyService:
         """
         for uid in study_instance_uids:
             try:
-                self._settle(uid)
+                self._settle(uid, by)
             except AnalysisError as error:
                 logger.error("analysis postponed: code=%s", error.code)  # noqa: TRY400 - one line says it
 
-    def _settle(self, study_instance_uid: str) -> None:
+    def _settle(self, study_instance_uid: str, by: Actor) -> None:
         choices = choose_images(_images(self._received.instances(study_instance_uid)))
         images = standing_images(choices)
         if obstacle(choices) or self._analyses.find(question(images, self._service.bundle.sha256)):
             return
         crops = self._received.crops(images)
         if crops.keys() == images.keys():  # else an image was replaced meanwhile, and whoever did so comes here too
-            self._service.analyse_crops(crops)
+            self._service.analyse_crops(crops, by)
 
     def forgotten(self, since: datetime | None = None) -> Iterator[str]:
         """Find studies that have every view and no analysis: the process ended in between, or the analysis failed.

@@ -117,6 +117,22 @@ class Database:
             )
 
 
+@contextmanager
+def open_current(url: str) -> Iterator[Database]:
+    """Open a database whose schema is this version's; an embedded one is brought up to date on the way.
+
+    Raises
+    ------
+    StorageUnavailable
+        If it does not answer, or a migration has not been applied.
+    """
+    with Database(url) as database:
+        if database.is_embedded:
+            database.upgrade()
+        database.check()
+        yield database
+
+
 @cache
 def newest_revisions() -> tuple[str, ...]:
     """Name the revision that this version of the service needs."""
@@ -161,6 +177,7 @@ def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> 
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # what is deleted is overwritten, not only forgotten
         f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}",
     ):
         cursor.execute(f"PRAGMA {pragma}")

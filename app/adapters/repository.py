@@ -13,8 +13,10 @@ import numpy as np
 from sqlalchemy import Engine, Row, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from app.adapters.audit_trail import Action, about, append
 from app.adapters.database import reading, writing
 from app.adapters.tables import analyses, analysis_views
+from app.core.access import Actor
 from app.core.errors import InvalidRequest
 from app.core.values import (
     Analysis,
@@ -49,8 +51,10 @@ class AnalysisRepository:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, analysis: Analysis, fingerprint: str, tissue_pngs: Mapping[View, bytes]) -> tuple[Analysis, bool]:
-        """Store an analysis, unless the same question has been answered already.
+    def add(
+        self, analysis: Analysis, fingerprint: str, tissue_pngs: Mapping[View, bytes], by: Actor
+    ) -> tuple[Analysis, bool]:
+        """Store an analysis and the record of who asked, unless the same question has been answered already.
 
         Parameters
         ----------
@@ -59,6 +63,7 @@ class AnalysisRepository:
             `app.core.pipeline.fingerprint` of the question.
         tissue_pngs : mapping of View to bytes
             The crops.
+        by : Actor
 
         Returns
         -------
@@ -73,6 +78,7 @@ class AnalysisRepository:
                     analysis_views.insert(),
                     [_view_row(analysis.id, view, tissue_pngs[view.view]) for view in analysis.estimate.views],
                 )
+                append(connection, by, about(Action.SUBMIT, analysis))
         except IntegrityError:
             first = self.find(fingerprint)
             if first is None:  # another constraint failed: not a repeat

@@ -5,13 +5,15 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.adapters.audit_trail import Action, Event, append, study_digest
 from app.adapters.database import reading, writing
 from app.adapters.png import decode_png, encode_png
 from app.adapters.repository import read_warnings
-from app.adapters.tables import analyses, analysis_views, received_instances
+from app.adapters.tables import received_instances
+from app.core.access import Actor
 from app.core.studies import ReceivedImage, ReceivedInstance
 from app.core.values import AnalysisWarning, Crop, ImageKey, Origin, Tissue, TissueBox, View
 
@@ -37,26 +39,28 @@ class StudyRepository:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def put(self, instance: ReceivedInstance, crop: Crop | None = None) -> None:
-        """Keep an instance, in place of what was kept under its UIDs.
+    def put(self, instance: ReceivedInstance, by: Actor, crop: Crop | None = None) -> None:
+        """Keep an instance and the record of who sent it, in place of what was kept under its UIDs.
 
         Parameters
         ----------
         instance : ReceivedInstance
+        by : Actor
         crop : Crop or None
             Of an image of a view: all that is kept of it.
         """
         row = _row(instance, crop)
         try:
-            self._put(row)
+            self._put(row, by)
         except IntegrityError:  # another process put the same instance in between
-            self._put(row)
+            self._put(row, by)
 
-    def _put(self, row: Mapping[str, Any]) -> None:
+    def _put(self, row: Mapping[str, Any], by: Actor) -> None:
         own = _is(row["study_instance_uid"], row["sop_instance_uid"])
         with writing(self._engine) as connection:
             if not connection.execute(update(received_instances).where(own).values(row)).rowcount:
                 connection.execute(received_instances.insert().values(row))
+            append(connection, by, Event(Action.RECEIVE, study_digest=study_digest(row["study_instance_uid"])))
 
     def find(self, study_instance_uid: str, sop_instance_uid: str) -> ReceivedInstance | None:
         """Find what is kept of one instance."""
@@ -96,19 +100,6 @@ class StudyRepository:
         with reading(self._engine) as connection:
             return list(connection.execute(views).scalars())
 
-    def delete_unfinished(self, *, before: datetime) -> int:
-        """Forget studies of which nothing came since a time, and that have no complete analysis.
-
-        Returns
-        -------
-        int
-            How many instances were forgotten.
-        """
-        silent = select(_t.study_instance_uid).group_by(_t.study_instance_uid).having(func.max(_t.received_at) < before)
-        unfinished = and_(_t.study_instance_uid.in_(silent), _t.study_instance_uid.not_in(_finished()))
-        with writing(self._engine) as connection:
-            return connection.execute(delete(received_instances).where(unfinished)).rowcount
-
     def _select(self, *conditions: ColumnElement[bool]) -> list[ReceivedInstance]:
         query = select(*_COLUMNS).where(*conditions).order_by(_t.sop_instance_uid)
         with reading(self._engine) as connection:
@@ -117,16 +108,6 @@ class StudyRepository:
 
 def _is(study_instance_uid: str, sop_instance_uid: str) -> ColumnElement[bool]:
     return and_(_t.study_instance_uid == study_instance_uid, _t.sop_instance_uid == sop_instance_uid)
-
-
-def _finished() -> Select[tuple[str]]:
-    """Select the studies that have an analysis of all their views."""
-    return (
-        select(analyses.c.study_instance_uid)
-        .join(analysis_views, analysis_views.c.analysis_id == analyses.c.id)
-        .group_by(analyses.c.id)
-        .having(func.count(analysis_views.c.view) == len(View))
-    )
 
 
 def _row(instance: ReceivedInstance, crop: Crop | None) -> dict[str, Any]:

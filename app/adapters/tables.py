@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -125,3 +126,31 @@ received_instances = Table(
     Index(None, "study_instance_uid", "view", "received_at"),
 )
 """What was received one by one, of studies that fill up; the columns from ``view`` on are those of an image."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(8), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    # SQLite numbers rows by itself only where the key is an INTEGER.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("study_digest", String(16), nullable=False),
+    Column("bundle_sha256", String(64), nullable=False),
+    Index(None, "at"),
+    sqlite_autoincrement=True,
+)
+"""Append-only: triggers of migration 0004 refuse to change or delete a row."""

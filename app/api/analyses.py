@@ -3,15 +3,17 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Path, Query, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Response, UploadFile
 from pydantic import BeforeValidator
 
+from app.adapters.audit_trail import Action, about
 from app.adapters.overlays import overlay_png
 from app.adapters.pictures import draw_overlay_pixels
 from app.adapters.png import decode_png
 from app.adapters.repository import AnalysisRepository
+from app.api.access import ActorDep
 from app.api.problems import problem_responses
-from app.api.runtime import RepositoryDep, ServiceDep
+from app.api.runtime import AuditDep, RepositoryDep, RuntimeDep, ServiceDep
 from app.api.schemas import AnalysisOut, AnalysisPage, analysis_out
 from app.api.uploads import FormDep, read_parts
 from app.core.errors import UnknownResource
@@ -39,6 +41,7 @@ InstanceFiles = Annotated[
 ]
 ViewFile = Annotated[UploadFile | None, File(description="DICOM file that shows this view.")]
 AnalysisId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples=[str(UUID(int=0))])]
+UNKNOWN = "No analysis has this id. GET /v1/analyses lists them."
 PNG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "description": "PNG"}
 }
@@ -59,6 +62,7 @@ LOCATION = {"Location": {"description": "Address of the stored analysis", "schem
 def post_analysis(
     service: ServiceDep,
     form: FormDep,
+    by: ActorDep,
     response: Response,
     hepatic_veins: ViewFile = None,
     right_portal_vein: ViewFile = None,
@@ -74,7 +78,7 @@ def post_analysis(
     # The file parameters describe the form and check its types; what they hold is read from the form itself,
     # which shows every file of a field.
     parts = read_parts(form, service.max_instance_bytes)
-    analysis, is_new = service.analyse(parts, allow_partial=allow_partial)
+    analysis, is_new = service.analyse(parts, by, allow_partial=allow_partial)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/analyses/{analysis.id}"
     return analysis_out(analysis)
@@ -83,19 +87,46 @@ def post_analysis(
 @router.get("/analyses", summary="List analyses, newest first", responses=problem_responses(422, 503))
 def list_analyses(
     repository: RepositoryDep,
+    audit: AuditDep,
+    by: ActorDep,
     study_instance_uid: Annotated[str | None, Query(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last page")] = None,
 ) -> AnalysisPage:
     """Give one page of analyses."""
     page, next_cursor = repository.page(study_instance_uid=study_instance_uid, limit=limit, cursor=cursor)
+    audit.record(by, (about(Action.READ, analysis) for analysis in page))
     return AnalysisPage(analyses=[analysis_out(analysis) for analysis in page], next_cursor=next_cursor)
 
 
+def find_analysis(analysis_id: AnalysisId, repository: RepositoryDep, audit: AuditDep, by: ActorDep) -> Analysis:
+    """Find an analysis for somebody, and record that they read it; or say that there is none."""
+    analysis = repository.get(analysis_id)
+    if analysis is None:
+        raise UnknownResource(UNKNOWN)
+    audit.record(by, [about(Action.READ, analysis)])
+    return analysis
+
+
+AnalysisDep = Annotated[Analysis, Depends(find_analysis)]
+
+
 @router.get("/analyses/{analysis_id}", summary="One stored analysis", responses=problem_responses(404, 422, 503))
-def get_analysis(analysis_id: AnalysisId, repository: RepositoryDep) -> AnalysisOut:
+def get_analysis(analysis: AnalysisDep) -> AnalysisOut:
     """Give a stored analysis, as it was answered."""
-    return analysis_out(find_analysis(repository, analysis_id))
+    return analysis_out(analysis)
+
+
+@router.delete(
+    "/analyses/{analysis_id}",
+    status_code=204,
+    summary="Delete an analysis for good",
+    responses=problem_responses(404, 422, 503),
+)
+def delete_analysis(analysis_id: AnalysisId, runtime: RuntimeDep, by: ActorDep) -> None:
+    """Delete its rows and crops, and what was received of its study one by one. The audit trail keeps who did it."""
+    if not runtime.retention.delete(analysis_id, by):
+        raise UnknownResource(UNKNOWN)
 
 
 @router.get(
@@ -104,12 +135,9 @@ def get_analysis(analysis_id: AnalysisId, repository: RepositoryDep) -> Analysis
     response_class=Response,
     responses={**PNG, **problem_responses(404, 422, 503)},
 )
-def get_overlay(
-    analysis_id: AnalysisId, view: View, repository: RepositoryDep, target: Target = Target.GE5
-) -> Response:
+def get_overlay(analysis: AnalysisDep, view: View, repository: RepositoryDep, target: Target = Target.GE5) -> Response:
     """Draw the signed map of one head: red speaks for more fat, blue for less; a scale gives limits and unit."""
-    analysis = find_analysis(repository, analysis_id)
-    return _png(overlay_png(find_tissue(repository, analysis.id, view), find_cam(analysis, view, target), target))
+    return _png(overlay_png(find_tissue(repository, analysis, view), find_cam(analysis, view, target), target))
 
 
 @router.get(
@@ -118,28 +146,21 @@ def get_overlay(
     response_class=Response,
     responses={**PNG, **problem_responses(404, 422, 503)},
 )
-def get_tissue(analysis_id: AnalysisId, view: View, repository: RepositoryDep) -> Response:
+def get_tissue(analysis: AnalysisDep, view: View, repository: RepositoryDep) -> Response:
     """Give the crop that was analysed: all that is kept of an image."""
-    return _png(find_tissue(repository, analysis_id, view))
+    return _png(find_tissue(repository, analysis, view))
 
 
-def find_analysis(repository: AnalysisRepository, analysis_id: str) -> Analysis:
-    """Find an analysis, or say that there is none."""
-    if analysis := repository.get(analysis_id):
-        return analysis
-    raise UnknownResource("No analysis has this id. GET /v1/analyses lists them.")
-
-
-def find_tissue(repository: AnalysisRepository, analysis_id: str, view: View) -> bytes:
+def find_tissue(repository: AnalysisRepository, analysis: Analysis, view: View) -> bytes:
     """Find a stored crop, or say that there is none."""
-    if content := repository.tissue_png(analysis_id, view):
+    if content := repository.tissue_png(analysis.id, view):
         return content
-    raise UnknownResource(f"No analysis has this id with the view {view}. GET /v1/analyses lists them.")
+    raise UnknownResource(f"The analysis has no view {view}. GET /v1/analyses lists them.")
 
 
 def overlay_pixels(repository: AnalysisRepository, analysis: Analysis, view: View, target: Target) -> ScreenPixels:
     """Draw one map over its crop, or say that there is none."""
-    tissue = decode_png(find_tissue(repository, analysis.id, view))
+    tissue = decode_png(find_tissue(repository, analysis, view))
     return draw_overlay_pixels(tissue, find_cam(analysis, view, target), target)
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.adapters.pictures import draw_overlay, shrink
 from app.adapters.png import decode_png, encode_png
-from app.api.analyses import AnalysisId, find_analysis, find_tissue
+from app.api.analyses import AnalysisDep, find_tissue
 from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep
 from app.core.notices import NOTICE, VIEW_NAMES, all_warnings
@@ -30,12 +30,11 @@ _PICTURE_WIDTH = 420
     response_class=HTMLResponse,
     responses=problem_responses(404, 422, 503),
 )
-def get_report(analysis_id: AnalysisId, repository: RepositoryDep) -> HTMLResponse:
+def get_report(analysis: AnalysisDep, repository: RepositoryDep) -> HTMLResponse:
     """Render a stored analysis as one self-contained page."""
-    analysis = find_analysis(repository, analysis_id)
     pictures = {}
     for view in analysis.estimate.views:
-        tissue = shrink(decode_png(find_tissue(repository, analysis_id, view.view)), _PICTURE_WIDTH)
+        tissue = shrink(decode_png(find_tissue(repository, analysis, view.view)), _PICTURE_WIDTH)
         overlay = draw_overlay(tissue, view.cams[Target.GE5], Target.GE5)
         pictures[view.view] = {"tissue": _data_uri(encode_png(tissue)), "overlay": _data_uri(overlay)}
     return HTMLResponse(_render("report.html", analysis=analysis, pictures=pictures))

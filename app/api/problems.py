@@ -19,6 +19,8 @@ from app.core.errors import AnalysisError, InternalError, InvalidRequest, Unknow
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+CHALLENGE = 'Bearer realm="liver-pdff", Basic realm="liver-pdff", charset="UTF-8"'
+"""A browser that opens a report asks for a password: the key is one."""
 
 STATUS: Mapping[type[AnalysisError], int] = {
     errors.EmptyUpload: 422,
@@ -42,6 +44,9 @@ STATUS: Mapping[type[AnalysisError], int] = {
     errors.MultipleTissueRegions: 422,
     errors.InferenceFailed: 500,
     errors.NonFiniteOutput: 500,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.IssuerUnavailable: 503,
     errors.Overloaded: 503,
     errors.StorageUnavailable: 503,
     errors.UnknownResource: 404,
@@ -113,9 +118,14 @@ def problem_response(error: AnalysisError) -> JSONResponse:
         **_item(error),
         "errors": [_item(each) for each in (error, *error.also)],
     }
+    return JSONResponse(body, status, _headers(error), media_type=MEDIA_TYPE)
+
+
+def _headers(error: AnalysisError) -> dict[str, str]:
+    if isinstance(error, errors.Unauthenticated):
+        return {"WWW-Authenticate": CHALLENGE}
     retry_after_s = error.facts.get("retry_after_s")
-    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+    return {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
 
 
 def _item(error: AnalysisError) -> dict[str, object]:

@@ -8,7 +8,7 @@ from app.adapters import dicom_results
 from app.adapters.fhir import fhir_bundle
 from app.adapters.png import decode_png
 from app.adapters.summary_page import draw_summary
-from app.api.analyses import AnalysisId, find_analysis, find_tissue, overlay_pixels
+from app.api.analyses import AnalysisDep, find_tissue, overlay_pixels
 from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep
 from app.core.errors import UnknownResource
@@ -25,9 +25,8 @@ FHIR: dict[int | str, dict[str, Any]] = {
 _ERRORS = problem_responses(404, 422, 503)
 
 
-def find_referable(analysis_id: AnalysisId, repository: RepositoryDep) -> Analysis:
+def find_referable(analysis: AnalysisDep) -> Analysis:
     """Find an analysis whose images other objects can refer to."""
-    analysis = find_analysis(repository, analysis_id)
     if not analysis.estimate.is_referable:
         raise UnknownResource(
             "The images of this analysis have no (0008,0016) SOP Class UID or (0020,000E) Series Instance UID, so no "
@@ -48,9 +47,7 @@ def get_report_object(analysis: ReferableAnalysis) -> Response:
 @router.get("/summary.dcm", summary="Summary page", response_class=Response, responses={**DICOM, **_ERRORS})
 def get_summary_object(analysis: ReferableAnalysis, repository: RepositoryDep) -> Response:
     """Draw the answer as one page, a Secondary Capture."""
-    tissues = {
-        view.view: decode_png(find_tissue(repository, analysis.id, view.view)) for view in analysis.estimate.views
-    }
+    tissues = {view.view: decode_png(find_tissue(repository, analysis, view.view)) for view in analysis.estimate.views}
     return _dicom(dicom_results.write_summary(analysis, draw_summary(analysis, tissues)))
 
 
@@ -69,9 +66,9 @@ def get_overlay_object(
 
 
 @router.get("/fhir", summary="FHIR R4 Bundle", response_class=Response, responses={**FHIR, **_ERRORS})
-def get_fhir(analysis_id: AnalysisId, repository: RepositoryDep) -> Response:
+def get_fhir(analysis: AnalysisDep) -> Response:
     """Write the numbers as DiagnosticReport, Observations and Device."""
-    return _identifying(fhir_bundle(find_analysis(repository, analysis_id)), "application/fhir+json")
+    return _identifying(fhir_bundle(analysis), "application/fhir+json")
 
 
 def _dicom(content: bytes) -> Response:

@@ -8,10 +8,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.adapters.audit_trail import AuditTrail
 from app.adapters.database import Database
 from app.adapters.metrics import Metrics
 from app.adapters.repository import AnalysisRepository
+from app.adapters.retention import Retention
 from app.adapters.study_repository import StudyRepository
+from app.api.access import Gatekeeper
 from app.core.errors import AnalysisError, BundleError
 from app.service import AnalysisService
 from app.studies import StudyService
@@ -29,6 +32,9 @@ class Runtime:
     service : AnalysisService or BundleError
         The error that keeps the bundle from being used, if there is one: the process lives on and says so.
     received : StudyRepository
+    audit : AuditTrail
+    retention : Retention
+    gatekeeper : Gatekeeper
     max_stow_parts : int
         Instances of one request.
     """
@@ -38,6 +44,9 @@ class Runtime:
     metrics: Metrics
     service: AnalysisService | BundleError
     received: StudyRepository
+    audit: AuditTrail
+    retention: Retention
+    gatekeeper: Gatekeeper
     max_stow_parts: int
 
     def close(self) -> None:
@@ -74,7 +83,13 @@ async def get_repository(runtime: Annotated[Runtime, Depends(get_runtime)]) -> A
     return runtime.repository
 
 
+async def get_audit_trail(runtime: Annotated[Runtime, Depends(get_runtime)]) -> AuditTrail:
+    """Give the audit trail to an endpoint that tells something of a patient."""
+    return runtime.audit
+
+
 RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 ServiceDep = Annotated[AnalysisService, Depends(get_service)]
 StudiesDep = Annotated[StudyService, Depends(get_studies)]
+AuditDep = Annotated[AuditTrail, Depends(get_audit_trail)]
 RepositoryDep = Annotated[AnalysisRepository, Depends(get_repository)]

@@ -11,9 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.adapters.multipart import DICOM_MEDIA_TYPE, RelatedPart, RelatedReader, read_boundary
+from app.api.access import ActorDep
 from app.api.dicom_json import MEDIA_TYPE, store_response
 from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep, StudiesDep
+from app.core.access import Actor
 from app.core.errors import AnalysisError, MalformedMultipart, NotAcceptable, UnsupportedMediaType
 from app.studies import Receipt, StudyService
 
@@ -47,24 +49,24 @@ DOCUMENTED: dict[str, Any] = {
 
 
 @router.post("/studies", summary="Store instances of any studies (STOW-RS)", **DOCUMENTED)
-async def store_instances(request: Request, runtime: RuntimeDep, studies: StudiesDep) -> Response:
+async def store_instances(request: Request, runtime: RuntimeDep, studies: StudiesDep, by: ActorDep) -> Response:
     """Send any subset of a study's instances, in any order, as often as wanted.
 
     What shows one of the four views is cropped and kept; what is none of them is accepted and set aside, and
     `GET /v1/studies/{study_instance_uid}` says why. When the fourth view is in, the study is analysed.
     """
-    return await _store(request, runtime.max_stow_parts, studies, None)
+    return await _store(request, runtime.max_stow_parts, studies, by, None)
 
 
 @router.post("/studies/{study_instance_uid}", summary="Store instances of one study (STOW-RS)", **DOCUMENTED)
 async def store_instances_of_study(
-    study_instance_uid: Uid, request: Request, runtime: RuntimeDep, studies: StudiesDep
+    study_instance_uid: Uid, request: Request, runtime: RuntimeDep, studies: StudiesDep, by: ActorDep
 ) -> Response:
     """As without the UID; an instance of another study fails."""
-    return await _store(request, runtime.max_stow_parts, studies, study_instance_uid)
+    return await _store(request, runtime.max_stow_parts, studies, by, study_instance_uid)
 
 
-async def _store(request: Request, max_parts: int, studies: StudyService, study_uid: str | None) -> Response:
+async def _store(request: Request, max_parts: int, studies: StudyService, by: Actor, study_uid: str | None) -> Response:
     check_accept(request.headers.get("accept", "*/*"))
     reader = RelatedReader(
         read_boundary(request.headers.get("content-type", "")),
@@ -75,12 +77,12 @@ async def _store(request: Request, max_parts: int, studies: StudyService, study_
     body = request.stream()
     try:
         async for part in _parts(body, reader):
-            receipts.append(await run_in_threadpool(_receive, studies, part, study_uid))  # noqa: PERF401 - see finally
+            receipts.append(await run_in_threadpool(_receive, studies, part, by, study_uid))  # noqa: PERF401 - see finally
     except AnalysisError:
         await _drain(body)
         raise
     finally:  # whatever went wrong with the rest: what is kept by now may be a whole study
-        await run_in_threadpool(studies.settle, _studies(receipts))
+        await run_in_threadpool(studies.settle, _studies(receipts), by)
     if not receipts:
         raise MalformedMultipart("The body has no part.")
     refused = sum(each.refusal is not None for each in receipts)
@@ -109,10 +111,10 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
                 return
 
 
-def _receive(studies: StudyService, part: RelatedPart, study_uid: str | None) -> Receipt:
+def _receive(studies: StudyService, part: RelatedPart, by: Actor, study_uid: str | None) -> Receipt:
     if part.media_type != DICOM_MEDIA_TYPE:
         return studies.refuse(UnsupportedMediaType(f"A part is not {DICOM_MEDIA_TYPE}."))
-    return studies.receive(part.content, study_uid)
+    return studies.receive(part.content, by, study_uid)
 
 
 def _studies(receipts: list[Receipt]) -> set[str]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from app.adapters.audit_trail import Action, Event, study_digest
+from app.api.access import ActorDep
 from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep
 from app.api.schemas import (
@@ -29,7 +31,7 @@ Uid = Annotated[str, Path(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)", 
 @router.get(
     "/studies/{study_instance_uid}", summary="What is known of a study", responses=problem_responses(404, 422, 503)
 )
-def get_study(study_instance_uid: Uid, runtime: RuntimeDep) -> StudyOut:
+def get_study(study_instance_uid: Uid, runtime: RuntimeDep, by: ActorDep) -> StudyOut:
     """Tell which views are in, which image stands for each and why, what was set aside, and what was answered.
 
     What `POST /v1/analyses` refuses is answered at once and leaves nothing behind, so it is not listed here.
@@ -37,6 +39,8 @@ def get_study(study_instance_uid: Uid, runtime: RuntimeDep) -> StudyOut:
     state = read_state(runtime.repository, runtime.received, study_instance_uid)
     if state is None:
         raise UnknownResource("No view of this study is in. Send it to /v1/analyses or /dicom-web/studies.")
+    read = Event(Action.READ, state.current.id if state.current else "", study_digest(study_instance_uid))
+    runtime.audit.record(by, [read])
     return study_out(study_instance_uid, state)
 
 

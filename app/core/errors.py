@@ -9,6 +9,7 @@
     ├─ StudyError      MixedStudies · DuplicateInstance · DuplicateView · UnrecognisedView · IncompleteStudy
     ├─ ImageError      NoTissue · ColourDoppler · MultipleTissueRegions
     ├─ InferenceError  InferenceFailed · NonFiniteOutput
+    ├─ AccessError     Unauthenticated · Forbidden · IssuerUnavailable
     ├─ ServiceError    Overloaded · StorageUnavailable · UnknownResource · InvalidRequest · NotAcceptable ·
     │                  InternalError
     └─ BundleError     BundleUnreadable · ChecksumMismatch · GraphMismatch · GoldenMismatch ·
@@ -157,6 +158,22 @@ class InferenceFailed(InferenceError):
 
 class NonFiniteOutput(InferenceError):
     """The computation gave a value that is not a finite number."""
+
+
+class AccessError(AnalysisError):
+    """Who asks may not, or cannot be told."""
+
+
+class Unauthenticated(AccessError):
+    """The request brings no key or token that is known and valid."""
+
+
+class Forbidden(AccessError):
+    """The key or token does not allow this, or the request comes from another site's page."""
+
+
+class IssuerUnavailable(AccessError):
+    """The issuer of tokens does not answer, so a token cannot be checked."""
 
 
 class ServiceError(AnalysisError):

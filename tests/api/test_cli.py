@@ -1,5 +1,6 @@
 """The command line: thin verbs over the service's own functions."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -90,3 +91,53 @@ def test_a_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVER_PDFF_MAX_INFLIGHT", "3")
     assert "LIVER_PDFF_MAX_INFLIGHT" in unknown_settings()
     assert "LIVER_PDFF_PORT" not in unknown_settings()
+
+
+class TestKeys:
+    @pytest.fixture(autouse=True)
+    def database(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("LIVER_PDFF_DATABASE_URL", f"sqlite:///{tmp_path}/cli.db")
+
+    def test_a_key_is_made_listed_and_revoked(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(monkeypatch, "keys", "create", "orthanc", "--scope", "submit", "--scope", "read") == 0
+        key = capsys.readouterr().out.strip()
+        key_id = key.split("_")[1]
+        assert run(monkeypatch, "keys", "list") == 0
+        listed = capsys.readouterr().out
+        assert f"{key_id}  " in listed
+        assert "read,submit" in listed
+        assert "valid" in listed
+        assert key not in listed
+        assert run(monkeypatch, "keys", "revoke", key_id) == 0
+        capsys.readouterr()
+        assert run(monkeypatch, "keys", "list") == 0
+        assert "revoked 20" in capsys.readouterr().out
+        assert run(monkeypatch, "keys", "revoke", key_id) == 1
+        assert capsys.readouterr().err.startswith("unknown_resource: ")
+
+    def test_a_scope_that_is_none_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(monkeypatch, "keys", "create", "x", "--scope", "everything") == 2
+        assert "submit" in capsys.readouterr().err
+
+    def test_the_trail_is_exported_as_json_lines(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(monkeypatch, "keys", "create", "x", "--scope", "admin") == 0
+        capsys.readouterr()
+        assert run(monkeypatch, "audit", "export") == 0
+        records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [record["action"] for record in records] == ["key_create", "export"]
+        assert all(record["actor"].startswith("cli:") for record in records)
+        assert run(monkeypatch, "audit", "export", "--since", "2126-01-01") == 0
+        assert capsys.readouterr().out == ""
+
+
+def test_an_open_service_does_not_start_on_the_network(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "serve", "--host", "0.0.0.0") == 1
+    assert "LIVER_PDFF_OPEN_TO_THE_NETWORK=true" in capsys.readouterr().err

@@ -88,6 +88,16 @@ def test_the_bridges_address_is_the_services_own(compose: Any) -> None:
     assert f"COPY liver_pdff_bridge {folder}/liver_pdff_bridge" in dockerfile
 
 
+def test_another_key_can_be_mounted_where_the_scraper_looks(compose: Any) -> None:
+    config = YAML(typ="safe").load(ROOT / "docker/prometheus/prometheus.yml")
+    name = config["scrape_configs"][0]["authorization"]["credentials_file"]
+    default = f"docker/prometheus/{name}"
+    mounts = compose["services"]["prometheus"]["volumes"]
+
+    assert f"${{METRICS_KEY_FILE:-./{default}}}:/etc/prometheus/{name}:ro" in mounts
+    assert (ROOT / default).exists()
+
+
 def test_the_scraped_address_is_the_services_own(compose: Any) -> None:
     config = YAML(typ="safe").load(ROOT / "docker/prometheus/prometheus.yml")
     [target] = config["scrape_configs"][0]["static_configs"][0]["targets"]

@@ -14,6 +14,7 @@ from sqlalchemy import inspect, text
 from app.adapters.database import Database
 from app.adapters.repository import AnalysisRepository
 from app.adapters.tables import metadata
+from app.core.access import Actor
 from app.core.errors import InvalidRequest, StorageUnavailable
 from app.core.values import (
     Analysis,
@@ -29,6 +30,7 @@ from app.core.values import (
 )
 from tests.postgres import PostgresServer
 
+SENDER = Actor("key:0123abcd", "192.0.2.7")
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
@@ -106,7 +108,7 @@ class TestMigrations:
 
 class TestRepository:
     def test_what_is_stored_comes_back_to_the_last_bit(self, repository: AnalysisRepository) -> None:
-        stored, is_new = repository.add(analysis(), "f" * 64, pngs())
+        stored, is_new = repository.add(analysis(), "f" * 64, pngs(), SENDER)
         assert is_new
         assert stored.id == analysis_id(1)
         assert_same(repository.get(analysis_id(1)), analysis())
@@ -115,15 +117,15 @@ class TestRepository:
 
     def test_any_time_zone_comes_back_as_utc(self, repository: AnalysisRepository) -> None:
         tokyo = START.astimezone(timezone(timedelta(hours=9)))
-        repository.add(analysis(created_at=tokyo), "f" * 64, pngs())
+        repository.add(analysis(created_at=tokyo), "f" * 64, pngs(), SENDER)
         found = repository.get(analysis_id(1))
         assert found is not None
         assert found.created_at == START
         assert found.created_at.utcoffset() == timedelta(0)
 
     def test_the_same_question_is_stored_once(self, repository: AnalysisRepository) -> None:
-        repository.add(analysis(1), "f" * 64, pngs(1))
-        stored, is_new = repository.add(analysis(2), "f" * 64, pngs(2))
+        repository.add(analysis(1), "f" * 64, pngs(1), SENDER)
+        stored, is_new = repository.add(analysis(2), "f" * 64, pngs(2), SENDER)
         assert not is_new
         assert_same(stored, analysis(1))
         assert repository.get(analysis_id(2)) is None
@@ -131,14 +133,14 @@ class TestRepository:
 
     def test_many_writers_of_one_question_agree(self, repository: AnalysisRepository) -> None:
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda n: repository.add(analysis(n), "f" * 64, pngs(n)), range(1, 17)))
+            answers = list(pool.map(lambda n: repository.add(analysis(n), "f" * 64, pngs(n), SENDER), range(1, 17)))
         assert sum(is_new for _, is_new in answers) == 1
         assert len({stored.id for stored, _ in answers}) == 1
 
     def test_half_an_analysis_is_never_stored(self, repository: AnalysisRepository) -> None:
         incomplete: dict[View, bytes] = {view: png for view, png in pngs().items() if view != View.LIVER_KIDNEY}
         with pytest.raises(KeyError):
-            repository.add(analysis(), "f" * 64, incomplete)
+            repository.add(analysis(), "f" * 64, incomplete, SENDER)
         assert repository.get(analysis_id(1)) is None
 
     def test_what_is_not_there_is_none(self, repository: AnalysisRepository) -> None:
@@ -150,7 +152,7 @@ class TestRepository:
     def test_pages_cover_everything_once_newest_first(self, repository: AnalysisRepository, limit: int) -> None:
         for number in range(7):
             same_moment = START + timedelta(seconds=number // 3)
-            repository.add(analysis(number, created_at=same_moment), f"{number:064d}", pngs())
+            repository.add(analysis(number, created_at=same_moment), f"{number:064d}", pngs(), SENDER)
         seen: list[str] = []
         cursor = None
         for _ in range(8):
@@ -162,7 +164,7 @@ class TestRepository:
 
     def test_a_page_of_one_study(self, repository: AnalysisRepository) -> None:
         for number in range(4):
-            repository.add(analysis(number, study=f"1.{number % 2 + 1}"), f"{number:064d}", pngs())
+            repository.add(analysis(number, study=f"1.{number % 2 + 1}"), f"{number:064d}", pngs(), SENDER)
         page, cursor = repository.page(study_instance_uid="1.2", limit=5, cursor=None)
         assert [each.id for each in page] == [analysis_id(3), analysis_id(1)]
         assert cursor is None
@@ -184,10 +186,10 @@ class TestFailure:
         with Database(postgres.new_database()) as database:
             database.upgrade()
             repository = AnalysisRepository(database.engine)
-            repository.add(analysis(), "f" * 64, pngs())
+            repository.add(analysis(), "f" * 64, pngs(), SENDER)
             postgres.stop()
             with pytest.raises(StorageUnavailable, match="Nothing was stored"):
-                repository.add(analysis(2), "e" * 64, pngs())
+                repository.add(analysis(2), "e" * 64, pngs(), SENDER)
             with pytest.raises(StorageUnavailable, match="does not answer"):
                 database.check()
             postgres.start()

@@ -13,22 +13,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.adapters.audit_trail import AuditTrail
 from app.adapters.bundle_store import Bundle
 from app.adapters.database import Database
 from app.adapters.dicom import read_instance
 from app.adapters.metrics import Metrics
 from app.adapters.repository import AnalysisRepository
+from app.adapters.retention import Retention
 from app.adapters.study_repository import StudyRepository
+from app.core.access import Actor
 from app.core.errors import MixedStudies, NotDicom, StorageUnavailable, UndecodablePixels, UploadTooLarge
 from app.core.studies import ChoiceReason
 from app.core.values import View
 from app.core.views import DEFAULT_VIEW_RULES
 from app.housekeeping import Housekeeping
 from app.service import AnalysisService, Part
-from app.studies import StudyService, StudyState, read_state
+from app.studies import Receipt, StudyService, StudyState, read_state
 from tests.factories import ct_instance, four_view_study, truncated, uid, us_instance
 from tests.fakes import fake_bundle
 
+SENDER = Actor("key:0123abcd", "192.0.2.7")
 STUDY = uid("study", 1, 1)
 HOURS = timedelta(hours=1)
 SMALL: dict[str, Any] = {"rows": 240, "columns": 320}
@@ -51,10 +55,12 @@ class Rig:
     def __init__(self, database: Database, bundle: Bundle | None = None) -> None:
         self.repository = AnalysisRepository(database.engine)
         self.received = StudyRepository(database.engine)
+        self.retention = Retention(database.engine)
         self.metrics = Metrics()
         self.service = AnalysisService(
             bundle or fake_bundle(),
             self.repository,
+            AuditTrail(database.engine),
             self.metrics,
             view_rules=DEFAULT_VIEW_RULES,
             max_instance_bytes=1 << 20,
@@ -63,8 +69,11 @@ class Rig:
 
     def send(self, contents: Sequence[bytes]) -> None:
         for content in contents:
-            self.studies.receive(content)
-        self.studies.settle([STUDY])
+            self.receive(content)
+        self.studies.settle([STUDY], SENDER)
+
+    def receive(self, content: bytes, expected_study: str | None = None) -> Receipt:
+        return self.studies.receive(content, SENDER, expected_study)
 
     def state(self) -> StudyState:
         state = read_state(self.repository, self.received, STUDY)
@@ -79,8 +88,8 @@ class Rig:
         assert current
         return [view.sop_instance_uid for view in current.estimate.views]
 
-    def tidy(self, later: timedelta = timedelta()) -> None:
-        keeper = Housekeeping(self.received, self.studies, 72 * HOURS)
+    def tidy(self, later: timedelta = timedelta(), kept: timedelta | None = None) -> None:
+        keeper = Housekeeping(self.retention, self.studies, 72 * HOURS, kept)
         keeper.tidy(datetime.now(UTC) + later)
 
 
@@ -115,7 +124,9 @@ class TestFilling:
 
     def test_it_is_the_analysis_that_a_form_would_have_got(self, rig: Rig) -> None:
         rig.send(FOUR)
-        analysis, is_new = rig.service.analyse([Part(f"instances[{n}]", content) for n, content in enumerate(FOUR)])
+        analysis, is_new = rig.service.analyse(
+            [Part(f"instances[{n}]", content) for n, content in enumerate(FOUR)], SENDER
+        )
         assert not is_new
         current = rig.state().current
         assert current
@@ -144,7 +155,7 @@ class TestFilling:
                 group = [sent.pop() for _ in range(min(len(sent), rng.randint(1, 4)))]
                 if rng.random() < 0.3:  # killed between the last instance and its analysis
                     for content in group:
-                        rig.studies.receive(content)
+                        rig.receive(content)
                     rig = Rig(database)
                     rig.tidy()
                 else:
@@ -163,7 +174,7 @@ class TestFilling:
 
     def test_an_analysis_that_was_lost_is_made_at_the_next_start(self, rig: Rig, database: Database) -> None:
         for content in FOUR:
-            rig.studies.receive(content)
+            rig.receive(content)
         assert rig.state().current is None
         restarted = Rig(database)
         restarted.tidy()
@@ -173,7 +184,7 @@ class TestFilling:
 
     def test_and_so_is_one_that_a_newer_image_lost(self, rig: Rig) -> None:
         rig.send(FOUR)
-        rig.studies.receive(NEWER)
+        rig.receive(NEWER)
         assert rig.state().current is None
         rig.tidy()
         assert rig.used() == EXPECTED
@@ -232,7 +243,7 @@ class TestReplacing:
 
     def test_a_damaged_copy_does_not_drive_out_the_image(self, rig: Rig) -> None:
         rig.send(FOUR)
-        receipt = rig.studies.receive(truncated(FOUR[0], 0.9))
+        receipt = rig.receive(truncated(FOUR[0], 0.9))
         assert receipt.refusal == UndecodablePixels.code
         assert rig.state().obstacle is None
 
@@ -253,13 +264,13 @@ def with_other_pixels(content: bytes) -> bytes:
 
 class TestOutcomes:
     def test_what_is_no_view_of_ours_is_set_aside_with_its_reason(self, rig: Rig) -> None:
-        receipts = [rig.studies.receive(content) for content in NOT_OURS]
+        receipts = [rig.receive(content) for content in NOT_OURS]
         assert [receipt.refusal for receipt in receipts] == [None, None]
         reasons = {each.reason.code for each in rig.state().instances if each.reason}
         assert reasons == {"not_ultrasound", "unrecognised_view"}
 
     def test_what_should_be_a_view_and_cannot_be_used_is_refused_and_noted(self, rig: Rig) -> None:
-        receipt = rig.studies.receive(truncated(FOUR[0], 0.9))
+        receipt = rig.receive(truncated(FOUR[0], 0.9))
         assert receipt.refusal == UndecodablePixels.code
         (noted,) = rig.state().instances
         assert noted.refused
@@ -268,17 +279,17 @@ class TestOutcomes:
 
     def test_a_large_image_is_refused_only_if_it_names_a_view(self, rig: Rig) -> None:
         large: dict[str, Any] = {"rows": 1200, "columns": 1600}
-        view, other = (rig.studies.receive(us_instance(view=name, **large)) for name in (View.LIVER_KIDNEY, "ABDOMEN"))
+        view, other = (rig.receive(us_instance(view=name, **large)) for name in (View.LIVER_KIDNEY, "ABDOMEN"))
         assert view.refusal == UploadTooLarge.code
         assert other.refusal is None
 
     def test_what_is_not_dicom_is_nobodys(self, rig: Rig) -> None:
-        receipt = rig.studies.receive(b"%PDF-1.7")
+        receipt = rig.receive(b"%PDF-1.7")
         assert receipt.identity is None
         assert receipt.refusal == NotDicom.code
 
     def test_another_study_than_the_address_is_refused_and_leaves_nothing(self, rig: Rig) -> None:
-        receipt = rig.studies.receive(FOUR[0], "1.2.3")
+        receipt = rig.receive(FOUR[0], "1.2.3")
         assert receipt.refusal == MixedStudies.code
         assert read_state(rig.repository, rig.received, STUDY) is None
 
@@ -295,7 +306,7 @@ class TestOutcomes:
 class TestExpiry:
     def test_an_unfinished_study_is_forgotten_a_finished_one_is_not(self, rig: Rig) -> None:
         rig.send([*FOUR, *NOT_OURS])
-        rig.studies.receive(us_instance(study=2, **SMALL))
+        rig.receive(us_instance(study=2, **SMALL))
         rig.tidy(71 * HOURS)
         assert rig.received.instances(uid("study", 1, 2))
         rig.tidy(73 * HOURS)
@@ -304,12 +315,13 @@ class TestExpiry:
 
     def test_the_last_instance_counts(self, rig: Rig, database: Database) -> None:
         rig.send(FOUR[:2])
-        assert rig.received.delete_unfinished(before=datetime.now(UTC) - HOURS) == 0
-        assert rig.received.delete_unfinished(before=datetime.now(UTC) + HOURS) == 2
+        assert rig.retention.forget_unfinished(datetime.now(UTC) - HOURS) == 0
+        assert rig.retention.forget_unfinished(datetime.now(UTC) + HOURS) == 1
+        assert rig.received.instances(STUDY) == []
 
     def test_what_can_be_analysed_is_not_forgotten(self, rig: Rig) -> None:
         for content in FOUR:
-            rig.studies.receive(content)
+            rig.receive(content)
         rig.tidy(100 * HOURS)
         assert len(rig.state().instances) == 4
         assert rig.state().current
@@ -319,8 +331,8 @@ class TestStudyRepository:
     def test_studies_with_all_views_come_in_pages(self, rig: Rig) -> None:
         for study in range(3):
             for content in four_view_study(study=study, **SMALL).values():
-                rig.studies.receive(content)
-        rig.studies.receive(us_instance(study=7, **SMALL))
+                rig.receive(content)
+        rig.receive(us_instance(study=7, **SMALL))
         expected = sorted(uid("study", 1, study) for study in range(3))
         first = rig.received.studies_with_all_views(limit=2)
         assert first + rig.received.studies_with_all_views(after=first[-1], limit=2) == expected
@@ -338,4 +350,4 @@ class TestStudyRepository:
 
     def test_a_missing_schema_is_storage_unavailable(self, tmp_path: Path) -> None:
         with Database(f"sqlite:///{tmp_path}/empty.db") as database, pytest.raises(StorageUnavailable):
-            Rig(database).studies.receive(FOUR[0])
+            Rig(database).receive(FOUR[0])

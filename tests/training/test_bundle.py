@@ -15,6 +15,7 @@ from app.adapters.bundle_store import Bundle, load_bundle, manifest_sha256_line
 from app.adapters.database import Database
 from app.adapters.dicom import read_instance
 from app.adapters.metrics import Metrics
+from app.core.access import SERVICE
 from app.core.errors import BundleUnreadable, ChecksumMismatch, GoldenMismatch
 from app.core.heads import predict
 from app.core.pipeline import crop_views, estimate_study
@@ -64,7 +65,7 @@ class TestSkew:
             service = build_runtime(settings, database, Metrics(), DEFAULT_VIEW_RULES).require_service()
             for i, participant in enumerate(participants):
                 parts = [Part(view, path.read_bytes(), view) for view, (path,) in participant.paths.items()]
-                answer, _ = service.analyse(parts)
+                answer, _ = service.analyse(parts, SERVICE)
                 for view in answer.estimate.views:
                     gap = features.views[view.view].plain[i]
                     trained = predict(heads[view.view][Target.PDFF], gap)

@@ -1,0 +1,217 @@
+"""Who asks, and whether they may: decided before a body is read."""
+
+import base64
+import binascii
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.adapters.api_keys import ApiKeys
+from app.adapters.metrics import Metrics
+from app.adapters.oidc import Issuer, is_token
+from app.api.problems import problem_response, problem_responses
+from app.core.access import ANYONE, Actor, Principal, required_scope
+from app.core.errors import AnalysisError, Forbidden, Unauthenticated
+
+logger = logging.getLogger(__name__)
+
+_HOW = (
+    "Send a key as `Authorization: Bearer KEY`, or as the password of HTTP Basic; `liver-pdff keys create` makes one."
+)
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gatekeeper:
+    """Tells whom a request's credential names.
+
+    Attributes
+    ----------
+    keys : ApiKeys
+    issuer : Issuer or None
+    is_open : bool
+        Whether everybody may do everything.
+    """
+
+    keys: ApiKeys
+    issuer: Issuer | None
+    is_open: bool
+
+    async def identify(self, authorization: str | None) -> Principal:
+        """Find the principal.
+
+        Parameters
+        ----------
+        authorization : str or None
+            The request's header.
+
+        Raises
+        ------
+        Unauthenticated, IssuerUnavailable, StorageUnavailable
+        """
+        if self.is_open:
+            return ANYONE
+        if authorization is None:
+            raise Unauthenticated(f"This call needs a key. {_HOW}")
+        credential = read_credential(authorization)
+        if self.issuer and is_token(credential):
+            return await run_in_threadpool(self.issuer.verify, credential)
+        principal = await run_in_threadpool(self.keys.find, credential)
+        if principal is None:
+            raise Unauthenticated(f"The key is unknown or revoked. {_HOW}")
+        return principal
+
+
+def read_credential(authorization: str) -> str:
+    """Take the key or token out of the header, from Bearer or from Basic's password.
+
+    Raises
+    ------
+    Unauthenticated
+        If it is neither.
+    """
+    scheme, _, credential = authorization.partition(" ")
+    try:
+        if scheme.lower() == "bearer":
+            return credential.strip()
+        if scheme.lower() == "basic":
+            return base64.b64decode(credential, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Unauthenticated(f"The Authorization header cannot be read. {_HOW}") from error
+    raise Unauthenticated(f"The Authorization header is neither Bearer nor Basic. {_HOW}")
+
+
+class AccessControl:
+    """Let a request in, or refuse it; say who asked to whatever comes after.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    metrics : Metrics
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            scope.setdefault("state", {})["actor"] = await _admit(scope)
+        except AnalysisError as refusal:
+            self.metrics.refusal(refusal.code)
+            logger.info("refused code=%s method=%s", refusal.code, scope["method"])
+            await problem_response(refusal)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+async def _admit(scope: Scope) -> Actor | None:
+    """Give who asks, None where nobody need say; raise if they may not."""
+    headers = Headers(scope=scope)
+    _check_origin(scope["method"], headers)
+    needed = required_scope(scope["method"], scope["path"])
+    if needed is None:
+        return None
+    gatekeeper: Gatekeeper = scope["app"].state.runtime.gatekeeper
+    principal = await gatekeeper.identify(headers.get("authorization"))
+    if needed not in principal.scopes:
+        raise Forbidden(f"The key or token does not have the scope {needed}.", needed_scope=needed)
+    client = scope.get("client")
+    return Actor(principal.name, client[0] if client else "")
+
+
+def _check_origin(method: str, headers: Headers) -> None:
+    """Refuse what another site's page makes a browser send: the browser would add the user's password to it."""
+    if method not in _SAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise Forbidden("The request comes from another site's page. Send it from this service's own pages.")
+
+
+async def get_actor(request: Request) -> Actor:
+    """Give who asks to an endpoint that records it."""
+    actor = request.state.actor
+    assert isinstance(actor, Actor)  # noqa: S101 - endpoints that ask need a scope, see required_scope
+    return actor
+
+
+ActorDep = Annotated[Actor, Depends(get_actor)]
+
+
+class SecurityHeaders:
+    """Say on every answer what a browser may do with it.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and complete the answer's headers."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in security_headers(scope).items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, complete)
+
+
+_EVERYWHERE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_ANSWER_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+"""For answers and the report, which is one page without a script."""
+_DOCS_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; worker-src blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+"""Swagger UI starts with a script in the page; the page is the same for everybody and shows nothing that was sent."""
+_DOCS = ("/docs", "/redoc", "/static-offline-docs/")
+
+
+def security_headers(scope: Scope) -> Mapping[str, str]:
+    """Choose the headers of one answer."""
+    path: str = scope["path"]
+    is_docs = path.startswith(_DOCS)
+    return {
+        **_EVERYWHERE,
+        "Content-Security-Policy": _DOCS_POLICY if is_docs else _ANSWER_POLICY,
+        **({"Strict-Transport-Security": "max-age=31536000"} if scope.get("scheme") == "https" else {}),
+        **({} if is_docs else {"Cache-Control": "no-store"}),
+    }
+
+
+def add_security(document: dict[str, Any]) -> None:
+    """Say in an OpenAPI document which call needs which scope."""
+    document["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "API key, or token of the configured issuer"},
+        "password": {"type": "http", "scheme": "basic", "description": "Any name, and an API key as password"},
+    }
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if scope := required_scope(method.upper(), path):
+                operation["security"] = [{"key": []}, {"password": []}]
+                operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{scope}`.".strip()
+                for status, response in problem_responses(401, 403).items():
+                    operation["responses"].setdefault(str(status), response)
