@@ -16,6 +16,7 @@ from app.adapters.database import Database
 from app.adapters.memory import return_unused
 from app.adapters.metrics import Metrics
 from app.adapters.oidc import Issuer
+from app.adapters.readers import Readers
 from app.adapters.repository import AnalysisRepository
 from app.adapters.retention import Retention
 from app.adapters.study_repository import StudyRepository
@@ -33,6 +34,9 @@ from app.settings import MIB, Settings, read_view_rules
 from app.studies import StudyService
 
 logger = logging.getLogger(__name__)
+
+MAX_READERS = 4
+"""A study has four images; each process has some 60 MB, and the network takes ten times as long as reading."""
 
 DESCRIPTION = f"""
 Estimates liver fat (PDFF, %) from four B-mode ultrasound views of one liver, after Byra et al. 2021
@@ -175,6 +179,7 @@ def _build_service(
         repository,
         trail,
         metrics,
+        readers=Readers(min(settings.threads, MAX_READERS), metrics.lost_reader),
         view_rules=view_rules,
         max_instance_bytes=settings.max_instance_mib * MIB,
         threads=settings.threads,

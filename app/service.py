@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from app.adapters.audit_trail import Action, AuditTrail, about
 from app.adapters.bundle_store import Bundle
-from app.adapters.dicom import read_instance, read_names
+from app.adapters.dicom import read_names
 from app.adapters.engine import Engine
 from app.adapters.metrics import Metrics
 from app.adapters.png import encode_png
@@ -22,7 +23,7 @@ from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, UploadTooLarge
 from app.core.pipeline import all_or_refuse, crop_instance, crop_views, fingerprint, read_outputs
 from app.core.tensors import to_pictures
-from app.core.values import Analysis, Crop, Estimate, View
+from app.core.values import Analysis, Crop, DicomInstance, Estimate, View
 from app.core.views import Candidate, ViewRule, assign_views, recognise_view
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,16 @@ class Part:
     declared_view: View | None = None
 
 
+class Reading(Protocol):
+    """Reads objects: `app.adapters.readers.Readers`."""
+
+    def read(self, content: bytes) -> DicomInstance:
+        """Read one object, or raise `DicomError`."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
 class AnalysisService:
     """Answers studies with one bundle and keeps the answers.
 
@@ -56,6 +67,8 @@ class AnalysisService:
     repository : AnalysisRepository
     audit : AuditTrail
     metrics : Metrics
+    readers : Reading
+        Theirs is whatever a hostile object may break; closed with the service.
     view_rules : sequence of ViewRule
     max_instance_bytes : int
         Largest file.
@@ -70,6 +83,7 @@ class AnalysisService:
         audit: AuditTrail,
         metrics: Metrics,
         *,
+        readers: Reading,
         view_rules: Sequence[ViewRule],
         max_instance_bytes: int,
         threads: int = 1,
@@ -81,6 +95,7 @@ class AnalysisService:
         self._engine = Engine(bundle.model.network, threads)
         self._audit = audit
         self._metrics = metrics
+        self._readers = readers
         self._view_rules = view_rules
 
     def analyse(self, parts: Sequence[Part], by: Actor, *, allow_partial: bool = False) -> tuple[Analysis, bool]:
@@ -118,7 +133,7 @@ class AnalysisService:
         DicomError, ImageError
         """
         with self._metrics.stage("read"):
-            instance = read_instance(content)
+            instance = self._readers.read(content)
         with self._metrics.stage("crop"):
             return crop_instance(instance)
 
@@ -153,7 +168,7 @@ class AnalysisService:
     def _attempt_read(self, part: Part) -> Candidate | AnalysisError:
         try:
             self.check_size(part.content)
-            return Candidate(part.name, read_instance(part.content), part.declared_view)
+            return Candidate(part.name, self._readers.read(part.content), part.declared_view)
         except AnalysisError as error:
             error.part = part.name
             return error
@@ -188,6 +203,7 @@ class AnalysisService:
         """Answer what waits, then stop."""
         self._engine.close()
         self._pool.shutdown()
+        self._readers.close()
 
     def check_size(self, content: bytes) -> None:
         """Raise EmptyUpload or UploadTooLarge unless this is a file of a size that is accepted."""

@@ -7,11 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.adapters.bundle_store import Bundle
+from app.adapters.dicom import read_instance
 from app.adapters.manifest import Manifest
 from app.core.cam import class_activation_map
 from app.core.heads import predict
 from app.core.pipeline import Model
-from app.core.values import BundleIdentity, HeadOutputs, LinearHead, Preprocessing, Target, Thresholds, View
+from app.core.values import (
+    BundleIdentity,
+    DicomInstance,
+    HeadOutputs,
+    LinearHead,
+    Preprocessing,
+    Target,
+    Thresholds,
+    View,
+)
 
 N_FEATURES = 2048
 
@@ -31,6 +41,16 @@ class FakeNetwork:
         cams = np.array([[class_activation_map(head, each) for head in heads] for heads, each in asked])
         values = np.array([[predict(head, each.mean(axis=(1, 2))) for head in heads] for heads, each in asked])
         return HeadOutputs(values, cams)
+
+
+class ReadersInProcess:
+    """Reads where it is called, for tests that start many services."""
+
+    def read(self, content: bytes) -> DicomInstance:
+        return read_instance(content)
+
+    def close(self) -> None:
+        pass
 
 
 def some_head(seed: int, n_weights: int = 12) -> LinearHead:

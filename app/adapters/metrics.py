@@ -64,6 +64,11 @@ class Metrics:
             buckets=_PDFF_PERCENT,
             registry=self._registry,
         )
+        self._lost_readers = Counter(
+            "liver_pdff_lost_reading_processes",
+            "Processes that ended while they read an object, and were replaced.",
+            registry=self._registry,
+        )
         self._bundle = Info("liver_pdff_bundle", "The bundle that answers.", registry=self._registry)
 
     @contextmanager
@@ -102,6 +107,10 @@ class Metrics:
     def pdff(self, pdff_percent: float) -> None:
         """Record the estimate of a new analysis."""
         self._pdff.observe(pdff_percent)
+
+    def lost_reader(self) -> None:
+        """Count a reading process that was lost."""
+        self._lost_readers.inc()
 
     def bundle(self, bundle: BundleIdentity) -> None:
         """Say which bundle answers."""

@@ -30,7 +30,7 @@ from app.housekeeping import Housekeeping
 from app.service import AnalysisService, Part
 from app.studies import Receipt, StudyService, StudyState, read_state
 from tests.factories import ct_instance, four_view_study, truncated, uid, us_instance
-from tests.fakes import fake_bundle
+from tests.fakes import ReadersInProcess, fake_bundle
 
 SENDER = Actor("key:0123abcd", "192.0.2.7")
 STUDY = uid("study", 1, 1)
@@ -62,6 +62,7 @@ class Rig:
             self.repository,
             AuditTrail(database.engine),
             self.metrics,
+            readers=ReadersInProcess(),
             view_rules=DEFAULT_VIEW_RULES,
             max_instance_bytes=1 << 20,
         )

@@ -1,8 +1,10 @@
 """Laws of the repository itself: they hold for every file in it, today's and tomorrow's."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -83,3 +85,12 @@ def test_imports_point_inward() -> None:
     done = subprocess.run([command, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["app.adapters.onnx_networks", "training.weights"])
+def test_onnxruntime_reports_to_nobody(module: str, tmp_path: Path) -> None:
+    """Its reporting begins with a file beside the temporary ones."""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    command = [sys.executable, "-c", f"import {module}"]
+    subprocess.run(command, cwd=ROOT, env=environment | {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == []

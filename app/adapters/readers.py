@@ -1,0 +1,188 @@
+"""Reading in processes of their own: a codec that crashes, hangs or eats memory takes one of them, not the service.
+
+What comes back is unpickled from a process that has seen hostile bytes, so nothing but our own values is built from it.
+"""
+
+import io
+import logging
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from queue import LifoQueue
+from threading import Lock
+from types import TracebackType
+from typing import Any, Final, Self
+
+from app.core.errors import AnalysisError, InternalError, UndecodablePixels
+from app.core.values import DicomInstance
+
+logger = logging.getLogger(__name__)
+
+MODULE: Final = "app.adapters.reading_process"
+PATIENCE_S: Final = 25.0
+"""A reader ends by itself after 20 s (`app.adapters.reading_process`); this is for one that cannot."""
+_ALLOWED_MODULES: Final = ("app.core.values", "app.core.errors")
+_ALLOWED_NUMPY: Final = {
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("numpy._core.multiarray", "_reconstruct"),
+}
+
+
+class Readers:
+    """A fixed number of reading processes; as a context they end with it.
+
+    Parameters
+    ----------
+    processes : int
+        So many objects are read at once.
+    on_loss : callable
+        Called whenever a process was lost and replaced.
+    module : str
+        What the processes run.
+    """
+
+    def __init__(self, processes: int, on_loss: Callable[[], None] = lambda: None, module: str = MODULE) -> None:
+        self._nursery = _Nursery(module)
+        self._processes = processes
+        self._idle: LifoQueue[_Reader] = LifoQueue()
+        self._on_loss = on_loss
+        for _ in range(processes):
+            self._idle.put(_Reader(self._nursery.connect()))
+
+    def read(self, content: bytes) -> DicomInstance:
+        """Read one object, as `app.adapters.dicom.read_instance` does.
+
+        Raises
+        ------
+        DicomError
+            Whatever `read_instance` refuses, and `UndecodablePixels` for what does not come to an end.
+        InternalError
+            If no process can be started.
+        """
+        reader = self._idle.get()
+        try:
+            found = reader.ask(content)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            reader = self._replaced(reader, error)
+            raise UndecodablePixels(
+                "The object cannot be read in the time and memory that one object gets: send it again, or uncompressed."
+            ) from error
+        except InternalError:
+            reader = self._replaced(reader, None)
+            raise
+        finally:
+            self._idle.put(reader)
+        if isinstance(found, AnalysisError):
+            raise found
+        return found
+
+    def _replaced(self, reader: "_Reader", error: Exception | None) -> "_Reader":
+        reader.close()
+        logger.warning("a reading process was lost and is replaced: cause=%s", type(error).__name__)
+        self._on_loss()
+        return _Reader(self._nursery.connect())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for what is being read, then end the processes."""
+        for _ in range(self._processes):
+            self._idle.get().close()
+        self._nursery.close()
+
+
+class _Reader:
+    """The connection to one process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._has_greeted = False
+
+    def ask(self, content: bytes) -> DicomInstance | AnalysisError:
+        self._await_greeting()
+        self._connection.send_bytes(content)
+        return load(self._receive())
+
+    def _await_greeting(self) -> None:
+        """Tell a process that never came to life from one that an object has killed."""
+        if self._has_greeted:
+            return
+        try:
+            self._receive()
+        except (EOFError, OSError) as error:
+            raise InternalError("Objects cannot be read at the moment. Tell the operator.") from error
+        self._has_greeted = True
+
+    def _receive(self) -> bytes:
+        if not self._connection.poll(PATIENCE_S):
+            raise TimeoutError
+        return self._connection.recv_bytes()
+
+    def close(self) -> None:
+        self._connection.close()  # the process sees it, and ends
+
+
+class _Nursery:
+    """The process that forks readers; started again should it be lost."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._lock = Lock()
+        self._start()
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", self._module, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"},
+            )
+
+    def connect(self) -> Connection:
+        """Have a reader forked, and give the connection to it."""
+        ours, theirs = socket.socketpair()
+        with self._lock, theirs:
+            if self._process.poll() is not None:
+                self._control.close()
+                self._start()
+            socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+        return Connection(ours.detach())
+
+    def close(self) -> None:
+        self._control.close()  # the process sees it, and ends
+        self._process.wait()
+
+
+def load(answer: bytes) -> DicomInstance | AnalysisError:
+    """Unpickle an answer.
+
+    Raises
+    ------
+    UnpicklingError
+        If it is not one.
+    """
+    found = _OurValuesOnly(io.BytesIO(answer)).load()
+    if not isinstance(found, DicomInstance | AnalysisError):
+        raise pickle.UnpicklingError("neither an image nor a refusal")
+    return found
+
+
+class _OurValuesOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if "." not in name and (module in _ALLOWED_MODULES or (module, name) in _ALLOWED_NUMPY):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is no part of an answer")

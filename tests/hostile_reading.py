@@ -1,0 +1,50 @@
+"""A reading process in which objects do what a broken codec would: crash, spin, hang, eat memory, answer nonsense."""
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from app.adapters import reading_process
+from app.adapters.dicom import read_instance
+from app.core.errors import NotDicom
+
+
+class Command:
+    """What an attacker's pickle would hold."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.system, ("echo owned",)
+
+
+def eat() -> object:
+    try:
+        return np.ones(1 << 31, np.uint8)
+    except MemoryError as error:
+        raise NotDicom("no memory") from error
+
+
+MISDEEDS: dict[bytes, Callable[[], Any]] = {
+    b"crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    b"abort": os.abort,
+    b"spin": lambda: hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1),  # native code that never looks at a signal
+    b"sleep": lambda: time.sleep(1000),
+    b"eat": eat,
+    b"command": Command,
+    b"number": lambda: 7,
+    b"leave": lambda: os._exit(0),
+}
+
+
+def misbehave(content: bytes) -> Any:
+    return MISDEEDS[content]() if content in MISDEEDS else read_instance(content)
+
+
+if __name__ == "__main__":
+    reading_process.read_instance = misbehave  # type: ignore[attr-defined, assignment]
+    reading_process.CPU_S, reading_process.WALL_S = 1.0, 2.0  # type: ignore[misc]
+    reading_process.main()

@@ -1,0 +1,169 @@
+"""Reading processes: what one object does to its process, the next object does not notice."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.adapters.dicom import read_instance
+from app.adapters.readers import Readers, load
+from app.core.errors import AnalysisError, InternalError, NotDicom, UndecodablePixels
+from tests.factories import us_instance
+from tests.hostile_reading import MISDEEDS, Command
+
+GOOD = us_instance(rows=240, columns=320)
+
+
+class Losses:
+    """Counts what the metric counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+@pytest.fixture(scope="module")
+def readers() -> Iterator[Readers]:
+    with Readers(2) as readers:
+        yield readers
+
+
+@pytest.fixture
+def losses() -> Losses:
+    return Losses()
+
+
+@pytest.fixture
+def hostile(losses: Losses) -> Iterator[Readers]:
+    with Readers(1, losses, module="tests.hostile_reading") as readers:
+        readers.read(GOOD)
+        yield readers
+
+
+class TestSameAsHere:
+    def test_an_image_is_the_same_to_the_last_bit(self, readers: Readers) -> None:
+        here, there = read_instance(GOOD), readers.read(GOOD)
+        assert np.array_equal(here.pixels, there.pixels)
+        assert here.pixels.dtype == there.pixels.dtype
+        for name in (
+            "sop_instance_uid",
+            "study_instance_uid",
+            "regions",
+            "view_texts",
+            "origin",
+            "decoder",
+            "warnings",
+        ):
+            assert getattr(here, name) == getattr(there, name)
+
+    @pytest.mark.parametrize("content", [b"", b"x" * 1000, GOOD[:-5000], GOOD[:300]])
+    def test_a_refusal_is_the_same(self, readers: Readers, content: bytes) -> None:
+        with pytest.raises(AnalysisError) as here:
+            read_instance(content)
+        with pytest.raises(AnalysisError) as there:
+            readers.read(content)
+        assert type(there.value) is type(here.value)
+        assert (there.value.detail, there.value.facts) == (here.value.detail, here.value.facts)
+
+    def test_many_threads_share_few_processes(self, readers: Readers) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            images = list(pool.map(readers.read, [GOOD] * 40))
+        assert all(np.array_equal(image.pixels, images[0].pixels) for image in images)
+
+
+class TestMisdeeds:
+    @pytest.mark.parametrize("misdeed", [b"crash", b"abort", b"spin", b"sleep", b"command", b"number", b"leave"])
+    def test_the_object_is_refused_and_the_next_is_read_at_once(
+        self, hostile: Readers, losses: Losses, misdeed: bytes, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        started = time.perf_counter()
+        with pytest.raises(UndecodablePixels, match="time and memory"):
+            hostile.read(misdeed)
+        contained = time.perf_counter()
+        assert hostile.read(GOOD).sop_instance_uid
+        assert contained - started < 3
+        assert time.perf_counter() - contained < 1
+        assert losses.count == 1
+        assert "owned" not in capfd.readouterr().out
+
+    def test_memory_ends_before_the_machines_does(self, hostile: Readers, losses: Losses) -> None:
+        with pytest.raises(NotDicom, match="no memory"):
+            hostile.read(b"eat")
+        assert losses.count == 0
+
+    def test_every_misdeed_is_tried(self) -> None:
+        assert len(MISDEEDS) == 8
+
+    def test_a_lost_nursery_is_started_again(self, hostile: Readers, losses: Losses) -> None:
+        nursery = hostile._nursery._process
+        nursery.kill()
+        nursery.wait()
+        assert hostile.read(GOOD), "its readers live on"
+        with pytest.raises(UndecodablePixels):
+            hostile.read(b"crash")
+        assert hostile.read(GOOD)
+        assert losses.count == 1
+
+    def test_processes_that_cannot_start_are_no_fault_of_the_object(self) -> None:
+        with Readers(1, module="tests.no_such_module") as broken, pytest.raises(InternalError):
+            broken.read(GOOD)
+
+    def test_nothing_but_our_values_is_unpickled(self) -> None:
+        for hostile in (Command(), os.system, subprocess.Popen, 7, [NotDicom("x")]):
+            with pytest.raises(pickle.UnpicklingError):
+                load(pickle.dumps(hostile))
+
+
+def test_the_processes_end_with_the_service() -> None:
+    readers = Readers(2)
+    readers.read(GOOD)
+    nursery = readers._nursery._process.pid
+    children = _children(nursery)
+    assert len(children) == 2
+    readers.close()
+    assert not _alive(nursery)
+    _wait_until_gone(children)
+
+
+def test_the_processes_end_when_the_service_is_killed() -> None:
+    script = (
+        "import os, time; from app.adapters.readers import Readers; r = Readers(2); "
+        "print(r._nursery._process.pid, flush=True); r.read(b'x')"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as service:
+        assert service.stdout
+        nursery = int(service.stdout.readline())
+        service.send_signal(signal.SIGKILL)
+    _wait_until_gone([nursery, *_children(nursery)])
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 10
+    while any(map(_alive, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
