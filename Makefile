@@ -14,7 +14,7 @@ BUILDER ?= docker build
 # More arguments for pytest: make test ARGS='tests/unit -k tissue'
 ARGS ?=
 
-.PHONY: help demo serve bundle bench test check lint format dev constraints image clean
+.PHONY: help demo serve bundle bench test check lint format dev constraints sbom image clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,16 @@ constraints: dev  ## Resolve the pins again, newest allowed versions
 	@$(COMPILE) --upgrade pyproject.toml --extra postgres --extra training --extra dev -c $(PINS)/build.txt -o $(PINS)/dev.txt
 	@$(COMPILE) pyproject.toml --extra postgres --extra training -c $(PINS)/dev.txt -o $(PINS)/training.txt
 	@$(COMPILE) pyproject.toml --extra postgres -c $(PINS)/dev.txt -o $(PINS)/service.txt
+
+sbom: dev  ## List what the service is made of, licences included: out/liver-pdff.cdx.json (CycloneDX)
+	@$(PYTHON) -m venv --clear --without-pip $(VENV)-service
+	@$(BIN)/python -m pip --disable-pip-version-check --python $(VENV)-service/bin/python install --quiet --no-compile \
+	--require-hashes -r $(PINS)/service.txt
+	@mkdir -p out
+	@$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+	--output-file out/liver-pdff.cdx.json $(VENV)-service
+	@rm -rf $(VENV)-service
+	@echo out/liver-pdff.cdx.json
 
 image:  ## Build the service's container image (BUILDER='buildah bud --format docker' works too)
 	$(BUILDER) --file docker/Dockerfile --tag $(IMAGE) .

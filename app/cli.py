@@ -17,7 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from app import __version__
-from app.adapters.bundle_store import Bundle, load_bundle
+from app.adapters.bundle_store import Bundle, load_bundle, sign_bundle
 from app.adapters.memory import use_few_arenas
 from app.core.access import AccessScope, Actor
 from app.core.errors import AnalysisError
@@ -52,7 +52,7 @@ def serve(
     settings.check_exposure()
     for name in unknown_settings():
         logger.warning("%s is no setting and is ignored", name)
-    bundle = begin(lambda: load_bundle(settings.bundle, settings.threads, settings.provider))  # it needs no interpreter
+    bundle = begin(lambda: _load(settings))  # it needs no interpreter
 
     import uvicorn
 
@@ -94,17 +94,31 @@ def database_downgrade(revision: str) -> None:
 
 @bundle_cli.command("verify")
 def bundle_verify(folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None) -> None:
-    """Check every hash, the graph and the golden answer of a bundle."""
-    settings = Settings()
-    bundle = load_bundle(folder or settings.bundle, settings.threads, settings.provider)
+    """Check every hash, the graph, the golden answer and, with LIVER_PDFF_BUNDLE_KEY, the signature of a bundle."""
+    bundle = _load(Settings(), folder)
     typer.echo(f"{bundle.identity.name} {bundle.identity.version} verified, sha256 {bundle.sha256}")
 
 
 @bundle_cli.command("show")
 def bundle_show(folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None) -> None:
     """Print a bundle's model card."""
-    settings = Settings()
-    typer.echo(load_bundle(folder or settings.bundle, settings.threads, settings.provider).model_card)
+    typer.echo(_load(Settings(), folder).model_card)
+
+
+@bundle_cli.command("sign")
+def bundle_sign(
+    key: Annotated[Path, typer.Option(help="PEM file of an Ed25519 private key: openssl genpkey -algorithm ed25519.")],
+    folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None,
+) -> None:
+    """Verify a bundle, then sign it: services with LIVER_PDFF_BUNDLE_KEY take no other."""
+    settings = Settings(bundle_key=None)
+    bundle = _load(settings, folder)
+    sign_bundle(folder or settings.bundle, key)
+    typer.echo(f"{bundle.identity.name} {bundle.identity.version} verified and signed, sha256 {bundle.sha256}")
+
+
+def _load(settings: Settings, folder: Path | None = None) -> Bundle:
+    return load_bundle(folder or settings.bundle, settings.threads, settings.provider, settings.bundle_key)
 
 
 @keys_cli.command("create")

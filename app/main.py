@@ -110,7 +110,7 @@ def build_runtime(
         except StorageUnavailable as error:
             logger.error("not ready: code=%s %s", error.code, error.__cause__)  # noqa: TRY400 - one line says it
     repository = AnalysisRepository(database.engine)
-    load = bundle or (lambda: load_bundle(settings.bundle, settings.threads, settings.provider))
+    load = bundle or (lambda: load_bundle(settings.bundle, settings.threads, settings.provider, settings.bundle_key))
     trail = AuditTrail(database.engine)
     return Runtime(
         database=database,

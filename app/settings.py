@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
     database_url: str = Field("sqlite:///var/liver-pdff.db", description="SQLAlchemy URL: SQLite or PostgreSQL.")
     bundle: Path = Field(Path("models/demo/1.0.0"), description="Folder of the bundle that answers.")
+    bundle_key: Path | None = Field(
+        None, description="PEM file of an Ed25519 public key: a bundle that is not signed with it is refused."
+    )
     threads: Annotated[int, Field(ge=1)] = Field(
         default_factory=usable_cpus,
         description="Pictures that go through the network at once, one thread each; by default this process's share of "

@@ -11,7 +11,7 @@ from app.adapters.dicom import read_instance
 from app.adapters.engine import Engine
 from app.adapters.manifest import Manifest
 from app.adapters.onnx_networks import OnnxNetwork, Provider
-from app.core.errors import AnalysisError, BundleUnreadable, ChecksumMismatch, GoldenMismatch
+from app.core.errors import AnalysisError, BundleUnreadable, ChecksumMismatch, GoldenMismatch, SignatureMismatch
 from app.core.pipeline import Model, crop_views, estimate_study
 from app.core.values import (
     BundleIdentity,
@@ -23,6 +23,7 @@ from app.core.values import (
 
 MANIFEST = "manifest.json"
 MANIFEST_SHA256 = "manifest.sha256"
+SIGNATURE = "manifest.sig"
 MODEL_CARD = "MODEL_CARD.md"
 GOLDEN_TOLERANCE = 1e-3
 """Absolute, in percent PDFF and in probability: float32 differs between processors in the sixth digit."""
@@ -56,7 +57,7 @@ class Bundle:
         )
 
 
-def load_bundle(folder: Path, threads: int, provider: Provider = "cpu") -> Bundle:
+def load_bundle(folder: Path, threads: int, provider: Provider = "cpu", trusted_key: Path | None = None) -> Bundle:
     """Read a bundle and trust it only after it has proved itself.
 
     Parameters
@@ -67,6 +68,8 @@ def load_bundle(folder: Path, threads: int, provider: Provider = "cpu") -> Bundl
         Pictures of the golden study that are computed at once.
     provider : Provider
         What computes the network.
+    trusted_key : Path, optional
+        Public key that must have signed the bundle.
 
     Returns
     -------
@@ -74,10 +77,12 @@ def load_bundle(folder: Path, threads: int, provider: Provider = "cpu") -> Bundl
 
     Raises
     ------
-    BundleUnreadable, ChecksumMismatch, GraphMismatch, GoldenMismatch
+    BundleUnreadable, ChecksumMismatch, SignatureMismatch, GraphMismatch, GoldenMismatch
         Naming the file.
     ProviderUnavailable
     """
+    if trusted_key is not None:
+        check_signature(folder, trusted_key)
     manifest, sha256 = read_manifest(folder)
     verify_files(folder, manifest)
     model = Model(
@@ -88,6 +93,40 @@ def load_bundle(folder: Path, threads: int, provider: Provider = "cpu") -> Bundl
     with Engine(model.network, threads) as engine:
         replay_golden(folder, manifest.golden_file, replace(model, network=engine))
     return Bundle(manifest, sha256, model, _read(folder, MODEL_CARD).decode(errors="replace"))
+
+
+def check_signature(folder: Path, trusted_key: Path) -> None:
+    """Raise SignatureMismatch unless the manifest, and with it every file, is signed with a key."""
+    from app.adapters.signature import is_signed  # its library takes a tenth of a second, and few ask for it
+
+    try:
+        signature = (folder / SIGNATURE).read_bytes()
+    except OSError as error:
+        raise SignatureMismatch(
+            f"The bundle is not signed: {SIGNATURE} cannot be read. `liver-pdff bundle sign` makes it.", file=SIGNATURE
+        ) from error
+    try:
+        signed = is_signed(_read(folder, MANIFEST), signature, trusted_key)
+    except (OSError, ValueError) as error:
+        raise SignatureMismatch("LIVER_PDFF_BUNDLE_KEY is no PEM file of an Ed25519 public key.") from error
+    if not signed:
+        raise SignatureMismatch(
+            f"{SIGNATURE} is not the trusted key's signature of {MANIFEST}. Install the bundle again.", file=SIGNATURE
+        )
+
+
+def sign_bundle(folder: Path, private_key: Path) -> None:
+    """Sign a bundle as it lies there; only whoever has verified it should.
+
+    Raises
+    ------
+    BundleUnreadable
+    ValueError
+        If the key cannot be used.
+    """
+    from app.adapters.signature import sign
+
+    (folder / SIGNATURE).write_bytes(sign(_read(folder, MANIFEST), private_key))
 
 
 def read_manifest(folder: Path) -> tuple[Manifest, str]:

@@ -55,6 +55,7 @@ STATUS: Mapping[type[AnalysisError], int] = {
     errors.InternalError: 500,
     errors.BundleUnreadable: 503,
     errors.ChecksumMismatch: 503,
+    errors.SignatureMismatch: 503,
     errors.GraphMismatch: 503,
     errors.GoldenMismatch: 503,
     errors.ProviderUnavailable: 503,

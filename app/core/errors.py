@@ -12,8 +12,8 @@
     ├─ AccessError     Unauthenticated · Forbidden · IssuerUnavailable
     ├─ ServiceError    Overloaded · StorageUnavailable · UnknownResource · InvalidRequest · NotAcceptable ·
     │                  InternalError
-    └─ BundleError     BundleUnreadable · ChecksumMismatch · GraphMismatch · GoldenMismatch ·
-                       ProviderUnavailable
+    └─ BundleError     BundleUnreadable · ChecksumMismatch · SignatureMismatch · GraphMismatch ·
+                       GoldenMismatch · ProviderUnavailable
 
 Messages tell the sender what to change. They never contain a patient attribute, a text read from the object or a
 file name: what is wrong is said by DICOM tag and by the upload's own field name.
@@ -214,6 +214,10 @@ class BundleUnreadable(BundleError):
 
 class ChecksumMismatch(BundleError):
     """A file of the bundle differs from what its manifest promises."""
+
+
+class SignatureMismatch(BundleError):
+    """The bundle is not signed with the key that this service trusts."""
 
 
 class GraphMismatch(BundleError):
