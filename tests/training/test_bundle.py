@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,11 @@ class TestSkew:
         features = extract_features(participants, onnx_file, Preprocessing(), threads=2, label="features")
         heads = written_heads(bundle_folder)
         settings = Settings(bundle=bundle_folder, database_url=f"sqlite:///{tmp_path}/test.db", threads=2)
-        with Database(settings.database_url) as database:
-            service = build_runtime(settings, database, Metrics(), DEFAULT_VIEW_RULES).require_service()
+        with (
+            Database(settings.database_url) as database,
+            closing(build_runtime(settings, database, Metrics(), DEFAULT_VIEW_RULES)) as runtime,
+        ):
+            service = runtime.require_service()
             for i, participant in enumerate(participants):
                 parts = [Part(view, path.read_bytes(), view) for view, (path,) in participant.paths.items()]
                 answer, _ = service.analyse(parts, SERVICE)
