@@ -1,0 +1,322 @@
+"""Ask a real service for three times what it can do, rightly and wrongly, and check every answer.
+
+``python -m benchmarks.endurance --requests 20000 --minutes 15``. Requests come at their own times, whatever became of
+those before. Good studies are asked as new questions and must get their template's numbers; a stored one is sent again
+and read; bad ones must be refused; some break off in the middle of the body, some trickle. Beside them health and
+metrics are asked four times a second, and memory and open files of the service's processes are sampled.
+"""
+
+import argparse
+import http.client
+import itertools
+import json
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.studies import BOUNDARY, Study, make_studies
+from training.demo import running_service
+
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+MIX = {"new": 60, "repeat": 12, "read": 12, "bad": 8, "cut_off": 5, "slow": 3}
+"""Shares of the kinds, percent."""
+CLIENTS = 160
+HEALTH = ("/livez", "/readyz", "/metrics")
+HEALTH_INTERVAL_S = 0.25
+TIMEOUT_S = 120
+WARM_UP_SHARE = 0.25
+"""Of the time, before memory is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What one template must be answered.
+
+    Attributes
+    ----------
+    study : Study
+    analysis : dict
+        As it was answered before the load.
+    """
+
+    study: Study
+    analysis: dict[str, Any]
+
+    def fits(self, answer: dict[str, Any]) -> bool:
+        """Tell whether an answer has this template's numbers; engine and pixels are the same, so nothing may differ."""
+        return numbers(answer) == numbers(self.analysis)
+
+
+def numbers(analysis: dict[str, Any]) -> dict[str, float]:
+    """Take the numbers of an analysis."""
+    names = ("pdff_percent", "probability_ge5", "probability_ge10")
+    whole = {name: analysis["estimate"][name] for name in names}
+    return whole | {f"{view['view']}.{name}": view[name] for view in analysis["views"] for name in names}
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of a run; every list and counter is only ever added to."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    late_s: list[float] = field(default_factory=list)
+    health_s: dict[str, list[float]] = field(default_factory=lambda: {path: [] for path in HEALTH})
+    memory: list[tuple[float, float, int]] = field(default_factory=list)
+    """Seconds since the start, MiB (proportional set size), open files; of all the service's processes."""
+
+
+class Load:
+    """The requests of each kind against one service.
+
+    Parameters
+    ----------
+    port : int
+    references : sequence of Reference
+    tally : Tally
+    """
+
+    def __init__(self, port: int, references: Sequence[Reference], tally: Tally) -> None:
+        self._port = port
+        self._references = references
+        self._tally = tally
+        self._numbers = itertools.count(time.time_ns())
+        self.kinds: dict[str, Callable[[random.Random], str]] = {
+            "new": self._new,
+            "repeat": self._repeat,
+            "read": self._read,
+            "bad": self._bad,
+            "cut_off": self._cut_off,
+            "slow": self._slow,
+        }
+
+    def __call__(self, kind: str, rng: random.Random) -> None:
+        """Send one request and count what came of it."""
+        try:
+            outcome = self.kinds[kind](rng)
+        except (OSError, http.client.HTTPException) as error:
+            outcome = type(error).__name__
+            self._tally.wrong.append(f"{kind}: no answer, {error!r}")
+        self._tally.statuses[f"{kind} {outcome}"] += 1
+
+    def _new(self, rng: random.Random) -> str:
+        reference = rng.choice(self._references)
+        status, answer = self.post(reference.study.asked_as(next(self._numbers)))
+        return self._judged("new", status, (201, 503), status != 201 or reference.fits(answer))
+
+    def _repeat(self, rng: random.Random) -> str:
+        reference = rng.choice(self._references)
+        status, answer = self.post(reference.study.body)
+        return self._judged("repeat", status, (200, 503), status != 200 or answer == reference.analysis)
+
+    def _read(self, rng: random.Random) -> str:
+        reference = rng.choice(self._references)
+        status, answer = self.ask("GET", f"/v1/analyses/{reference.analysis['id']}")
+        return self._judged("read", status, (200,), answer == reference.analysis)
+
+    def _bad(self, rng: random.Random) -> str:
+        body = bytearray(rng.choice(self._references).study.body)
+        at = body.index(b"DICM") + rng.randrange(4)
+        body[at] ^= 0x20
+        status, answer = self.post(bytes(body))
+        return self._judged("bad", status, (415, 503), answer["code"] in ("not_dicom", "overloaded"))
+
+    def _cut_off(self, rng: random.Random) -> str:
+        body = rng.choice(self._references).study.body
+        connection = self._begin(len(body))
+        connection.send(body[: rng.randrange(len(body))])
+        connection.close()
+        return "closed"
+
+    def _slow(self, rng: random.Random) -> str:
+        reference = rng.choice(self._references)
+        body = reference.study.asked_as(next(self._numbers))
+        connection = self._begin(len(body))
+        step = len(body) // 20 + 1
+        for at in range(0, len(body), step):
+            connection.send(body[at : at + step])
+            time.sleep(0.2)
+        status, answer = _answer(connection)
+        return self._judged("slow", status, (201, 503), status != 201 or reference.fits(answer))
+
+    def _begin(self, length: int) -> http.client.HTTPConnection:
+        connection = self._connection()
+        connection.putrequest("POST", "/v1/analyses")
+        for name, value in {**FORM, "Content-Length": str(length)}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        return connection
+
+    def _judged(self, kind: str, status: int, expected: Sequence[int], is_right: bool) -> str:
+        if status not in expected or not is_right:
+            self._tally.wrong.append(f"{kind}: {status}")
+        return str(status)
+
+    def post(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Send a form."""
+        return self.ask("POST", "/v1/analyses", body)
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
+        """Send one request on a connection of its own. A service that is busy answers before it has read all."""
+        connection = self._connection()
+        with suppress(BrokenPipeError, ConnectionResetError):  # what was answered meanwhile is still there to be read
+            connection.request(method, path, body, FORM if body else {})
+        return _answer(connection)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_S)
+
+
+def _answer(connection: http.client.HTTPConnection) -> tuple[int, dict[str, Any]]:
+    with connection.getresponse() as response:
+        content = response.read()
+    connection.close()
+    return response.status, json.loads(content)
+
+
+def watch_health(port: int, tally: Tally, stop: threading.Event) -> None:
+    """Ask health and metrics, one after the other, and keep how long each took."""
+    for path in itertools.cycle(HEALTH):
+        if stop.wait(HEALTH_INTERVAL_S / len(HEALTH)):
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+        started = time.perf_counter()
+        connection.request("GET", path)
+        status = connection.getresponse().status
+        tally.health_s[path].append(time.perf_counter() - started)
+        connection.close()
+        if status != 200:
+            tally.wrong.append(f"{path}: {status}")
+
+
+def watch_processes(pid: int, tally: Tally, stop: threading.Event) -> None:
+    """Sample memory and open files every five seconds."""
+    started = time.perf_counter()
+    while not stop.wait(5):
+        family = [pid, *descendants(pid)]
+        mib = sum(pss_mib(each) for each in family)
+        files = sum(len(list(Path(f"/proc/{each}/fd").iterdir())) for each in family)
+        tally.memory.append((time.perf_counter() - started, mib, files))
+
+
+def descendants(pid: int) -> list[int]:
+    """List the processes below one."""
+    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return children + [below for child in children for below in descendants(child)]
+
+
+def pss_mib(pid: int) -> float:
+    """Proportional set size: what is shared counts once for all that share it."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
+
+
+def capacity(load: Load, references: Sequence[Reference], seconds: float) -> float:
+    """Measure how many new studies a second the service answers."""
+    deadline, rng = time.perf_counter() + seconds, random.Random(1)  # noqa: S311 - a load, no secret
+
+    def client(_: int) -> int:
+        done = 0
+        while time.perf_counter() < deadline:
+            load.post(references[done % len(references)].study.asked_as(rng.getrandbits(60)))
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(4) as pool:
+        return sum(pool.map(client, range(4))) / seconds
+
+
+def send_all(load: Load, tally: Tally, requests: int, seconds: float) -> None:
+    """Send requests at even times; how late each starts tells whether the clients kept up."""
+    rng = random.Random(7)  # noqa: S311 - a load, no secret
+    kinds = rng.choices(list(MIX), list(MIX.values()), k=requests)
+    started = time.perf_counter()
+
+    def send(number: int) -> None:
+        tally.late_s.append(time.perf_counter() - started - number * seconds / requests)
+        load(kinds[number], random.Random(number))  # noqa: S311 - a load, no secret
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for number in range(requests):
+            time.sleep(max(0.0, started + number * seconds / requests - time.perf_counter()))
+            pool.submit(send, number)
+            if number % 500 == 0:
+                print(f"\r{number} of {requests} requests, {len(tally.wrong)} wrong", end="", flush=True)
+    print()
+
+
+def report(tally: Tally, capacity_per_s: float, requests: int, seconds: float) -> dict[str, Any]:
+    """Say what came of it."""
+    settled = [each for each in tally.memory if each[0] > WARM_UP_SHARE * seconds]
+    fifth = max(1, len(settled) // 5)
+    first, last = settled[:fifth], settled[-fifth:]
+    mib = [statistics.median(each[1] for each in part) for part in (first, last)]
+    files = [statistics.median(each[2] for each in part) for part in (first, last)]
+    return {
+        "requests": requests,
+        "seconds": seconds,
+        "capacity_studies_per_s": capacity_per_s,
+        "new_studies_offered_over_capacity": requests * MIX["new"] / 100 / seconds / capacity_per_s,
+        "wrong": tally.wrong[:20],
+        "wrong_count": len(tally.wrong),
+        "statuses": dict(sorted(tally.statuses.items())),
+        "health_ms": {
+            path: {"p50": ms(times, 0.5), "p99": ms(times, 0.99), "max": ms(times, 1)}
+            for path, times in tally.health_s.items()
+        },
+        "memory_mib_after_warm_up_and_at_the_end": mib,
+        "memory_growth_percent": 100 * (mib[1] / mib[0] - 1),
+        "open_files_after_warm_up_and_at_the_end": files,
+        "start_delay_ms": {"p50": ms(tally.late_s, 0.5), "p99": ms(tally.late_s, 0.99)},
+    }
+
+
+def ms(times_s: Sequence[float], share: float) -> float:
+    """Give a quantile in milliseconds."""
+    ranked = sorted(times_s)
+    return round(1000 * ranked[min(len(ranked) - 1, int(share * len(ranked)))], 1)
+
+
+def main() -> None:
+    """Run it, print JSON, and fail if anything was wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--bundle", type=Path, default=Path("models/demo/1.0.0"))
+    arguments = parser.parse_args()
+    tally, stop, seconds = Tally(), threading.Event(), 60 * arguments.minutes
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        studies = make_studies(folder, 4, "jpeg")
+        with running_service(arguments.bundle, f"sqlite:///{folder}/test.db", folder / "service.log") as service:
+            port = int(service.client.base_url.port or 0)
+            load = Load(port, [], tally)
+            references = [Reference(study, load.post(study.body)[1]) for study in studies]
+            load = Load(port, references, tally)
+            capacity_per_s = capacity(load, references, 20)
+            watchers = [
+                threading.Thread(target=watch_health, args=(port, tally, stop)),
+                threading.Thread(target=watch_processes, args=(service.process.pid, tally, stop)),
+            ]
+            for watcher in watchers:
+                watcher.start()
+            send_all(load, tally, arguments.requests, seconds)
+            stop.set()
+            for watcher in watchers:
+                watcher.join()
+    print(json.dumps(report(tally, capacity_per_s, arguments.requests, seconds), indent=2))
+    if tally.wrong:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
