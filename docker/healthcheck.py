@@ -7,12 +7,11 @@ from http.client import HTTPConnection, HTTPSConnection  # not urllib, which wou
 
 port = int(os.environ.get("LIVER_PDFF_PORT", "8000"))
 if os.environ.get("LIVER_PDFF_TLS_CERTIFICATE"):
-    # The certificate is for the name that others use, and this connection does not leave the container.
     connection: HTTPConnection = HTTPSConnection(
         "127.0.0.1",
         port,
         timeout=2,
-        context=ssl._create_unverified_context(),  # noqa: S323
+        context=ssl._create_unverified_context(),  # noqa: S323 - it is for the name that others use, and this stays inside
     )
 else:
     connection = HTTPConnection("127.0.0.1", port, timeout=2)

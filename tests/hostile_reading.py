@@ -45,6 +45,7 @@ def misbehave(content: bytes) -> Any:
 
 
 if __name__ == "__main__":
+    # The types say what a reader is; this one is meant to be none.
     reading_process.read_instance = misbehave  # type: ignore[attr-defined, assignment]
     reading_process.CPU_S, reading_process.WALL_S = 1.0, 2.0  # type: ignore[misc]
     reading_process.main()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -83,10 +83,7 @@ class Record:
             "at": self.at.isoformat(),
             "actor": self.actor.name,
             "address": self.actor.address,
-            "action": self.event.action,
-            "subject": self.event.subject,
-            "study_digest": self.event.study_digest,
-            "bundle_sha256": self.event.bundle_sha256,
+            **asdict(self.event),
         }
         return {name: value for name, value in said.items() if value != ""}
 
@@ -113,17 +110,7 @@ def append(connection: Connection, by: Actor, *events: Event) -> None:
     """Record events in a transaction of somebody else, so that both happen or neither."""
     now = datetime.now(UTC)
     who = {"at": now, "actor": by.name[:128], "address": by.address[:64]}
-    rows = [
-        {
-            **who,
-            "action": event.action,
-            "subject": event.subject,
-            "study_digest": event.study_digest,
-            "bundle_sha256": event.bundle_sha256,
-        }
-        for event in events
-    ]
-    if rows:
+    if rows := [who | asdict(event) for event in events]:
         connection.execute(audit_events.insert(), rows)
 
 

@@ -15,7 +15,7 @@ class Engine:
     """Runs one network for everybody; as a context it stops at the end. It is a network itself.
 
     A study's pictures are independent, so cores are shared out by pictures rather than inside each layer: no core
-    waits for another at the end of every layer, or because something else ran on it in between. See decision 13.
+    waits for another at the end of every layer, or because something else ran on it in between. See decision 11.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ MIN_REFRESH_S: Final = 10
 TIMEOUT_S: Final = 3
 RETRY_AFTER_S: Final = 5
 _MAX_DOCUMENT_BYTES: Final = 1 << 20
-_SHORTEST_TOKEN: Final = 3
+_DOTS_IN_A_TOKEN: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Issuer:
 def fetch_json(url: str) -> dict[str, Any]:
     """Get a JSON object from the issuer."""
     request = Request(url, headers={"Accept": "application/json"})  # noqa: S310 - https, or http on the loopback: settings
-    with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+    with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
         document = json.loads(answer.read(_MAX_DOCUMENT_BYTES))
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - what the sender sent, not our type
@@ -136,7 +136,7 @@ def fetch_json(url: str) -> dict[str, Any]:
 
 def is_token(credential: str) -> bool:
     """Tell a token, three parts with dots between them, from a key."""
-    return credential.count(".") == _SHORTEST_TOKEN - 1
+    return credential.count(".") == _DOTS_IN_A_TOKEN
 
 
 def read_scopes(claims: Mapping[str, Any], settings: IssuerSettings) -> frozenset[AccessScope]:

@@ -73,8 +73,8 @@ class Readers:
             raise UndecodablePixels(
                 "The object cannot be read in the time and memory that one object gets: send it again, or uncompressed."
             ) from error
-        except InternalError:
-            reader = self._replaced(reader, None)
+        except InternalError as error:
+            reader = self._replaced(reader, error)
             raise
         finally:
             self._idle.put(reader)
@@ -82,7 +82,7 @@ class Readers:
             raise found
         return found
 
-    def _replaced(self, reader: "_Reader", error: Exception | None) -> "_Reader":
+    def _replaced(self, reader: "_Reader", error: Exception) -> "_Reader":
         reader.close()
         logger.warning("a reading process was lost and is replaced: cause=%s", type(error).__name__)
         self._on_loss()
@@ -155,12 +155,22 @@ class _Nursery:
     def connect(self) -> Connection:
         """Have a reader forked, and give the connection to it."""
         ours, theirs = socket.socketpair()
-        with self._lock, theirs:
-            if self._process.poll() is not None:
-                self._control.close()
-                self._start()
-            socket.send_fds(self._control, [b"+"], [theirs.fileno()])
-        return Connection(ours.detach())
+        with self._lock, ours, theirs:
+            try:
+                self._hand_over(theirs)
+            except OSError:  # it is gone
+                self._restart()
+                self._hand_over(theirs)
+            return Connection(ours.detach())
+
+    def _hand_over(self, connection: socket.socket) -> None:
+        socket.send_fds(self._control, [b"+"], [connection.fileno()])
+
+    def _restart(self) -> None:
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._start()
 
     def close(self) -> None:
         self._control.close()  # the process sees it, and ends
@@ -175,7 +185,10 @@ def load(answer: bytes) -> DicomInstance | AnalysisError:
     UnpicklingError
         If it is not one.
     """
-    found = _OurValuesOnly(io.BytesIO(answer)).load()
+    try:
+        found = _OurValuesOnly(io.BytesIO(answer)).load()
+    except Exception as error:  # named again: bytes from a process that may be anybody's can raise whatever pickle has
+        raise pickle.UnpicklingError("not an answer") from error
     if not isinstance(found, DicomInstance | AnalysisError):
         raise pickle.UnpicklingError("neither an image nor a refusal")
     return found

@@ -104,7 +104,7 @@ def test_a_token_for_somebody_else_or_another_time_is_refused(
 
 
 def test_a_forged_token_is_refused(server: IssuerServer, issuer: Issuer) -> None:
-    unsigned = jwt.encode({"sub": "x"}, None, "none", headers={"kid": "first"})  # type: ignore[arg-type]
+    unsigned = jwt.encode({"sub": "x"}, None, "none", headers={"kid": "first"})  # type: ignore[arg-type] # no key is the point
     forged = [
         server.token(OTHER_KEY),
         server.token(OTHER_KEY, "unknown"),
