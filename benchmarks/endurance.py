@@ -246,11 +246,14 @@ def send_all(load: Load, tally: Tally, requests: int, seconds: float) -> None:
         load(kinds[number], random.Random(number))  # noqa: S311 - a load, no secret
 
     with ThreadPoolExecutor(CLIENTS) as pool:
+        sent = []
         for number in range(requests):
             time.sleep(max(0.0, started + number * seconds / requests - time.perf_counter()))
-            pool.submit(send, number)
+            sent.append(pool.submit(send, number))
             if number % 500 == 0:
                 print(f"\r{number} of {requests} requests, {len(tally.wrong)} wrong", end="", flush=True)
+        for each in sent:
+            each.result()  # a fault of ours must not pass for a request that was answered
     print()
 
 
@@ -303,16 +306,15 @@ def main() -> None:
             references = [Reference(study, load.post(study.body)[1]) for study in studies]
             load = Load(port, references, tally)
             capacity_per_s = capacity(load, references, 20)
-            watchers = [
-                threading.Thread(target=watch_health, args=(port, tally, stop)),
-                threading.Thread(target=watch_processes, args=(service.process.pid, tally, stop)),
-            ]
-            for watcher in watchers:
-                watcher.start()
-            send_all(load, tally, arguments.requests, seconds)
-            stop.set()
-            for watcher in watchers:
-                watcher.join()
+            with ThreadPoolExecutor(2) as pool:
+                health = pool.submit(watch_health, port, tally, stop)
+                processes = pool.submit(watch_processes, service.process.pid, tally, stop)
+                try:
+                    send_all(load, tally, arguments.requests, seconds)
+                finally:
+                    stop.set()
+                health.result()
+                processes.result()
     print(json.dumps(report(tally, capacity_per_s, arguments.requests, seconds), indent=2))
     if tally.wrong:
         raise SystemExit(1)
