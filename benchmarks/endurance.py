@@ -17,9 +17,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     late_s: list[float] = field(default_factory=list)
-    health_s: dict[str, list[float]] = field(default_factory=lambda: {path: [] for path in HEALTH})
+    health_s: dict[str, list[float]] = field(default_factory=dict)
     memory: list[tuple[float, float, int]] = field(default_factory=list)
     """Seconds since the start, MiB (proportional set size), open files; of all the service's processes."""
 
@@ -183,19 +184,27 @@ def _answer(connection: http.client.HTTPConnection) -> tuple[int, dict[str, Any]
     return response.status, json.loads(content)
 
 
-def watch_health(port: int, tally: Tally, stop: threading.Event) -> None:
-    """Ask health and metrics, one after the other, and keep how long each took."""
+def watch_health(port: int, seconds: float) -> tuple[dict[str, list[float]], list[str]]:
+    """Ask health and metrics, one after the other; give how long each took, and what was not answered 200.
+
+    For a process of its own: a thread of the load's would measure how long it waits for its turn among the others.
+    """
+    times_s: dict[str, list[float]] = {path: [] for path in HEALTH}
+    wrong: list[str] = []
+    deadline = time.perf_counter() + seconds
     for path in itertools.cycle(HEALTH):
-        if stop.wait(HEALTH_INTERVAL_S / len(HEALTH)):
-            return
+        if time.perf_counter() > deadline:
+            return times_s, wrong
+        time.sleep(HEALTH_INTERVAL_S / len(HEALTH))
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
         started = time.perf_counter()
         connection.request("GET", path)
         status = connection.getresponse().status
-        tally.health_s[path].append(time.perf_counter() - started)
+        times_s[path].append(time.perf_counter() - started)
         connection.close()
         if status != 200:
-            tally.wrong.append(f"{path}: {status}")
+            wrong.append(f"{path}: {status}")
+    raise AssertionError("cycle ends never")
 
 
 def watch_processes(pid: int, tally: Tally, stop: threading.Event) -> None:
@@ -306,14 +315,15 @@ def main() -> None:
             references = [Reference(study, load.post(study.body)[1]) for study in studies]
             load = Load(port, references, tally)
             capacity_per_s = capacity(load, references, 20)
-            with ThreadPoolExecutor(2) as pool:
-                health = pool.submit(watch_health, port, tally, stop)
+            with ThreadPoolExecutor(1) as pool, ProcessPoolExecutor(1, get_context("spawn")) as apart:
+                health = apart.submit(watch_health, port, seconds)
                 processes = pool.submit(watch_processes, service.process.pid, tally, stop)
                 try:
                     send_all(load, tally, arguments.requests, seconds)
                 finally:
                     stop.set()
-                health.result()
+                tally.health_s, refused = health.result()
+                tally.wrong += refused
                 processes.result()
     print(json.dumps(report(tally, capacity_per_s, arguments.requests, seconds), indent=2))
     if tally.wrong:

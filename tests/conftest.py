@@ -22,6 +22,17 @@ SMALL_PLAN = DemoPlan(n_training=48, n_held_out=16, n_calibration=2, n_rows=1)
 """Enough that each of the four folds sees every stratum; the figures of such a bundle mean nothing."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a long look be asked for: make test ARGS='tests/storage/test_kill.py --kills 200'."""
+    parser.addoption("--kills", type=int, default=4, help="kill -9 so many times on each database")
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """How often the service is killed."""
+    return int(request.config.getoption("--kills"))
+
+
 @pytest.fixture(scope="session")
 def bundle_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder in which the session's bundle is made; its cohorts stay."""

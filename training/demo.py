@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,15 +218,15 @@ class RunningService:
 
 
 @contextmanager
-def running_service(bundle: Path, database_url: str, log: Path, port: int | None = None) -> Iterator[RunningService]:
+def running_service(
+    bundle: Path, database_url: str, log: Path, port: int | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[RunningService]:
     """Start ``liver-pdff serve`` on the loopback, at a free port unless one is given, and stop it afterwards."""
     port = port or free_port()
-    environment = os.environ | {
-        "LIVER_PDFF_BUNDLE": str(bundle),
-        "LIVER_PDFF_DATABASE_URL": database_url,
-    }
+    named = {"LIVER_PDFF_BUNDLE": str(bundle), "LIVER_PDFF_DATABASE_URL": database_url}
+    variables = {**os.environ, **named, **(environment or {})}
     command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as process:  # noqa: S603 - our own service
+    with log.open("wb") as file, subprocess.Popen(command, env=variables, stdout=file, stderr=file) as process:  # noqa: S603 - our own service
         try:
             with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
                 wait_until_ready(client, process, log)

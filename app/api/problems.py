@@ -14,11 +14,20 @@ from starlette.exceptions import HTTPException
 
 from app.adapters.metrics import Metrics
 from app.core import errors
-from app.core.errors import AnalysisError, InternalError, InvalidRequest, UnknownResource, UploadTimeout, UploadTooLarge
+from app.core.errors import (
+    AnalysisError,
+    InternalError,
+    InvalidRequest,
+    StorageUnavailable,
+    UnknownResource,
+    UploadTimeout,
+    UploadTooLarge,
+)
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
 CHALLENGE = 'Bearer realm="liver-pdff", Basic realm="liver-pdff", charset="UTF-8"'
 """A browser that opens a report asks for a password: the key is one."""
 
@@ -150,6 +159,16 @@ def _from_framework(error: HTTPException) -> JSONResponse:
     return JSONResponse(body, error.status_code, error.headers, media_type=MEDIA_TYPE)
 
 
+def _no_room(error: OSError) -> StorageUnavailable:
+    """Tell a disk that does not take a large file from a form that cannot be read."""
+    refusal = StorageUnavailable(
+        "The service's disk does not take the files at the moment. Nothing was stored: send again later.",
+        retry_after_s=RETRY_AFTER_S,
+    )
+    refusal.__cause__ = error
+    return refusal
+
+
 def _invalid_request(error: RequestValidationError) -> InvalidRequest:
     """Name the parameters that are wrong, without repeating what was sent: it may hold a patient's data."""
     wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {_expectation(each['msg'])}" for each in error.errors())
@@ -175,6 +194,8 @@ def install_problem_handlers(app: FastAPI, metrics: Metrics) -> None:
 
     @app.exception_handler(HTTPException)
     def _http_exception(_request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, OSError):  # FastAPI calls whatever stops its form parser a bad request
+            return refuse(_no_room(error.__cause__))
         answer = _from_framework(error)
         metrics.refusal(json.loads(bytes(answer.body))["code"])
         return answer
@@ -195,5 +216,7 @@ def _cause(error: AnalysisError) -> str:
     cause = error.__cause__
     if cause is None:
         return "none"
+    if isinstance(cause, OSError):
+        return f"{type(cause).__name__} {cause.strerror}"
     driver = str(getattr(cause, "orig", None) or "").partition("\n")[0]
     return f"{type(cause).__name__} {driver}".strip()
