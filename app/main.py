@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 
 from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
@@ -20,7 +21,7 @@ from app.adapters.readers import Readers
 from app.adapters.repository import AnalysisRepository
 from app.adapters.retention import Retention
 from app.adapters.study_repository import StudyRepository
-from app.api import analyses, audit, pages, results, stow, studies, system
+from app.api import analyses, audit, pages, previews, results, stow, studies, system
 from app.api.access import AccessControl, Gatekeeper, SecurityHeaders, add_security
 from app.api.limits import BodyBounds, HeadAsGet, UploadLimits
 from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
@@ -86,8 +87,9 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
     install_problem_handlers(app, metrics)
-    for module in (analyses, results, studies, stow, pages, audit, system):
+    for module in (analyses, previews, results, studies, stow, pages, audit, system):
         app.include_router(module.router)
+    app.mount("/static", StaticFiles(packages=[("app.api", "static")]))
     add_problem_schema(app.openapi())
     add_security(app.openapi())
     return app

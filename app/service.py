@@ -137,6 +137,17 @@ class AnalysisService:
         with self._metrics.stage("crop"):
             return crop_instance(instance)
 
+    def preview(self, content: bytes) -> tuple[View | None, Crop]:
+        """Read and crop one image and tell which view it says it shows; nothing is stored.
+
+        Raises
+        ------
+        UploadError, DicomError, ImageError
+        """
+        self.check_size(content)
+        instance = self._readers.read(content)
+        return recognise_view(instance.view_texts, self._view_rules), crop_instance(instance)
+
     def recognise(self, content: bytes) -> View | None:
         """Tell which view an image says it shows, without its pixels.
 

@@ -187,6 +187,12 @@ _DOCS_POLICY = (
     "connect-src 'self'; worker-src blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 """Swagger UI starts with a script in the page; the page is the same for everybody and shows nothing that was sent."""
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+"""For pages whose scripts and styles are files of ours."""
+_PAGES = ("/", "/analyses")
 _DOCS = ("/docs", "/redoc", "/static-offline-docs/")
 
 
@@ -194,11 +200,12 @@ def security_headers(scope: Scope) -> Mapping[str, str]:
     """Choose the headers of one answer."""
     path: str = scope["path"]
     is_docs = path.startswith(_DOCS)
+    policy = _DOCS_POLICY if is_docs else _PAGE_POLICY if path in _PAGES else _ANSWER_POLICY
     return {
         **_EVERYWHERE,
-        "Content-Security-Policy": _DOCS_POLICY if is_docs else _ANSWER_POLICY,
+        "Content-Security-Policy": policy,
         **({"Strict-Transport-Security": "max-age=31536000"} if scope.get("scheme") == "https" else {}),
-        **({} if is_docs else {"Cache-Control": "no-store"}),
+        **({} if is_docs or path.startswith("/static/") else {"Cache-Control": "no-store"}),
     }
 
 

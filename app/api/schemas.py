@@ -148,6 +148,18 @@ class BundleDescription(BundleOut):
     model_card: str
 
 
+class PreviewOut(_Out):
+    """What one file shows, before it is submitted."""
+
+    study_instance_uid: str
+    sop_instance_uid: str
+    frame_number: int
+    view: View | None = Field(description="Read from its attributes; null if none of them names exactly one view.")
+    tissue_box: tuple[int, int, int, int]
+    thumbnail: str = Field(description="The tissue crop, at most 480 pixels wide: a data URI of a PNG.")
+    warnings: list[WarningOut]
+
+
 class Health(_Out):
     """A probe's answer."""
 

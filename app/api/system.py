@@ -1,7 +1,7 @@
-"""/livez, /readyz, /metrics, /v1/bundle and the way from / to the interface."""
+"""/livez, /readyz, /metrics and /v1/bundle."""
 
 from fastapi import APIRouter, Response
-from fastapi.responses import PlainTextResponse, RedirectResponse
+from fastapi.responses import PlainTextResponse
 
 from app.adapters.metrics import CONTENT_TYPE_LATEST
 from app.api.problems import problem_responses
@@ -40,9 +40,3 @@ def get_bundle(service: ServiceDep) -> BundleDescription:
         manifest=bundle.manifest.model_dump(mode="json"),
         model_card=bundle.model_card,
     )
-
-
-@router.get("/", include_in_schema=False)
-async def home() -> RedirectResponse:
-    """Show the interface."""
-    return RedirectResponse("/docs")

@@ -49,8 +49,8 @@ ANYONE = Principal("anyone", frozenset(AccessScope))
 SERVICE = Actor("service")
 """The service, where nobody asked: housekeeping, the command line."""
 
-_OPEN_PATHS = ("/", "/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/favicon.ico")
-_OPEN_FOLDER = "/static-offline-docs/"
+_OPEN_PATHS = ("/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/favicon.ico")
+_OPEN_FOLDERS = ("/static-offline-docs/", "/static/")
 
 
 def required_scope(method: str, path: str) -> AccessScope | None:
@@ -67,7 +67,7 @@ def required_scope(method: str, path: str) -> AccessScope | None:
 
 
 def _scope_to_read(path: str) -> AccessScope | None:
-    if path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER):
+    if path in _OPEN_PATHS or path.startswith(_OPEN_FOLDERS):
         return None
     if path == "/metrics":
         return AccessScope.METRICS

@@ -1,0 +1,47 @@
+"""POST /v1/previews: what one file shows, for whoever wants to look before sending a study."""
+
+from base64 import b64encode
+from typing import Annotated
+
+from fastapi import APIRouter, File, UploadFile
+
+from app.adapters.pictures import shrink
+from app.adapters.png import encode_png
+from app.api.access import ActorDep
+from app.api.problems import problem_responses
+from app.api.runtime import ServiceDep
+from app.api.schemas import PreviewOut, WarningOut
+from app.core.values import Crop, View
+
+router = APIRouter(prefix="/v1", tags=["analyses"])
+
+_WIDTH = 480
+
+
+@router.post(
+    "/previews",
+    summary="Look at one file: its view, its tissue, what is wrong with it",
+    responses=problem_responses(400, 408, 413, 415, 422, 500, 503),
+)
+def post_preview(service: ServiceDep, _by: ActorDep, file: Annotated[UploadFile, File()]) -> PreviewOut:
+    """Nothing is stored, no number is estimated; a refusal is the one that the study would get for this file."""
+    view, crop = service.preview(file.file.read(service.max_instance_bytes + 1))
+    return preview_out(view, crop)
+
+
+def preview_out(view: View | None, crop: Crop) -> PreviewOut:
+    """Write what was seen as a response."""
+    return PreviewOut(
+        study_instance_uid=crop.study_instance_uid,
+        sop_instance_uid=crop.sop_instance_uid,
+        frame_number=crop.frame_number,
+        view=view,
+        tissue_box=tuple(crop.tissue.box),
+        thumbnail=data_uri(encode_png(shrink(crop.tissue.pixels, _WIDTH))),
+        warnings=[WarningOut.model_validate(warning) for warning in crop.warnings],
+    )
+
+
+def data_uri(png: bytes) -> str:
+    """Write a picture so that it can stand inside a page."""
+    return f"data:image/png;base64,{b64encode(png).decode()}"
