@@ -11,8 +11,8 @@ from app import __version__
 from app.adapters.pictures import draw_overlay, shrink
 from app.adapters.png import decode_png, encode_png
 from app.api.analyses import AnalysisDep, find_tissue
-from app.api.problems import problem_responses
 from app.api.previews import data_uri
+from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep, RuntimeDep
 from app.core.errors import AnalysisError
 from app.core.notices import LIMITS, NOTICE, VIEW_NAMES, all_warnings

@@ -32,7 +32,7 @@ export function showResult(analysis, viewNames) {
 }
 
 function figure(view, name) {
-  const stack = element("div", { className: "stack" });
+  const stack = element("a", { className: "stack", target: "_blank", title: "Open at full size, with its scale" });
   stack.append(element("img", { className: "tissue", src: view.tissue_url, alt: `Tissue, ${name}` }));
   const map = element("img", { className: "map", alt: `Class activation map, ${name}` });
   map.dataset.url = view.overlay_url;
@@ -47,7 +47,7 @@ function figure(view, name) {
 
 function drawMaps() {
   const target = document.querySelector("input[name=target]:checked").value;
-  for (const map of document.querySelectorAll(".map")) map.src = `${map.dataset.url}?target=${target}`;
+  for (const map of document.querySelectorAll(".map")) map.src = map.parentElement.href = `${map.dataset.url}?target=${target}`;
   fade();
 }
 

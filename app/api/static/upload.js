@@ -102,30 +102,31 @@ const unreachable = (error) => `The service does not answer (${error.name}). Try
 function show() {
   const waiting = items.filter((item) => item.state === "waiting").length;
   byId("reading").textContent = waiting ? `Looking at ${waiting} of ${items.length} files …` : items.length ? `${items.length} files looked at.` : "";
+  const focused = document.activeElement;
   for (const slot of slots) {
     const here = items.filter((item) => item.state === "fine" && item.view === slot.dataset.view);
     slot.classList.toggle("filled", here.length > 0);
     place(slot, here);
   }
   const others = items.filter((item) => item.state === "refused" || (item.state === "fine" && !item.view));
+  byId("result").hidden = true; // it is of what was there before
   byId("others-title").hidden = others.length === 0;
-  place(byId("others"), others, "li");
+  place(byId("others"), others);
+  if (focused?.isConnected) focused.focus(); // a card that moves loses it
   hint();
 }
 
-/** Put exactly these items into a container, moving what is there: a control that has the focus keeps it. */
-function place(container, here, wrapper = "div") {
+/** Put exactly these items into a container, each card as it was drawn. */
+function place(container, here) {
   for (const card of container.querySelectorAll(".file")) if (!here.some((item) => item.card === card)) card.remove();
   for (const item of here) {
-    const had = document.activeElement?.closest(".file") === item.card;
-    if (!item.card || item.card.localName !== wrapper) item.card = draw(item, wrapper);
+    item.card ??= draw(item);
     if (item.card.parentElement !== container) container.append(item.card);
-    if (had) item.card.querySelector("select")?.focus();
   }
 }
 
-function draw(item, wrapper) {
-  const card = element(wrapper, { className: "file" });
+function draw(item) {
+  const card = element("div", { className: "file" });
   if (item.preview) card.append(element("img", { src: item.preview.thumbnail, alt: `Tissue of ${item.file.name}` }));
   card.append(element("p", { className: "name", textContent: item.file.name }));
   for (const says of item.says) card.append(element("p", { className: item.state === "refused" ? "says problem" : "says soft", textContent: says }));
@@ -208,7 +209,6 @@ function busy(is) {
 
 function clear() {
   items = [];
-  byId("result").hidden = true;
   byId("partial").checked = false;
   show();
   byId("slots-section").hidden = true;
