@@ -72,6 +72,31 @@ def serve(
     )
 
 
+@cli.command()
+def analyze(
+    files: Annotated[list[str], typer.Argument(help="DICOM files of one study; VIEW=PATH where they do not say it.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for analysis.json, report.html and the pictures.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    allow_partial: Annotated[bool, typer.Option(help="Average the views that are there.")] = False,
+) -> None:
+    """Estimate the liver fat of one study without a server; nothing is stored unless --out says where."""
+    from app.api.written import describe, document, write_folder
+    from app.offline import StudyFile, analyse_files
+    from app.settings import read_view_rules
+
+    settings = Settings()
+    analysis, crops = analyse_files(
+        _load(settings),
+        [StudyFile.parse(each) for each in files],
+        read_view_rules(settings.view_rules),
+        settings.threads,
+        allow_partial=allow_partial,
+    )
+    if out:
+        write_folder(out, analysis, crops)
+    typer.echo(json.dumps(document(analysis), indent=2) if as_json else describe(analysis))
+
+
 @database_cli.command("upgrade")
 def database_upgrade(revision: str = "head") -> None:
     """Bring the schema up to date, or to a revision."""
@@ -198,7 +223,11 @@ def main() -> None:
     try:
         cli()
     except AnalysisError as error:
-        _fail(f"{error.code}: {error.detail}")
+        _fail(
+            "\n".join(
+                f"{each.part + ': ' if each.part else ''}{each.code}: {each.detail}" for each in (error, *error.also)
+            )
+        )
     except ValidationError as error:
         _fail("; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()))
     except (OSError, ValueError) as error:

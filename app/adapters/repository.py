@@ -95,7 +95,13 @@ class AnalysisRepository:
         return next(self._select(analyses.c.id == analysis_id), None)
 
     def page(
-        self, *, study_instance_uid: str | None, limit: int, cursor: str | None
+        self,
+        *,
+        study_instance_uid: str | None,
+        limit: int,
+        cursor: str | None,
+        since: datetime | None = None,
+        before: datetime | None = None,
     ) -> tuple[list[Analysis], str | None]:
         """List analyses, newest first.
 
@@ -107,6 +113,8 @@ class AnalysisRepository:
             At most so many.
         cursor : str or None
             Where the last page ended.
+        since, before : datetime or None
+            Made at the one or later, and earlier than the other.
 
         Returns
         -------
@@ -122,6 +130,10 @@ class AnalysisRepository:
         conditions = []
         if study_instance_uid is not None:
             conditions.append(analyses.c.study_instance_uid == study_instance_uid)
+        if since is not None:
+            conditions.append(analyses.c.created_at >= since)
+        if before is not None:
+            conditions.append(analyses.c.created_at < before)
         if cursor is not None:
             created_at, analysis_id = _decode_cursor(cursor)
             older = and_(analyses.c.created_at == created_at, analyses.c.id < analysis_id)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, File, Form, Path, Query, Response, UploadFile
-from pydantic import BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator
 
 from app.adapters.audit_trail import Action, about
 from app.adapters.overlays import overlay_png
@@ -90,11 +90,15 @@ def list_analyses(
     audit: AuditDep,
     by: ActorDep,
     study_instance_uid: Annotated[str | None, Query(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Made at this time or later")] = None,
+    before: Annotated[AwareDatetime | None, Query(description="Made earlier than this time")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last page")] = None,
 ) -> AnalysisPage:
     """Give one page of analyses."""
-    page, next_cursor = repository.page(study_instance_uid=study_instance_uid, limit=limit, cursor=cursor)
+    page, next_cursor = repository.page(
+        study_instance_uid=study_instance_uid, limit=limit, cursor=cursor, since=since, before=before
+    )
     audit.record(by, (about(Action.READ, analysis) for analysis in page))
     return AnalysisPage(analyses=[analysis_out(analysis) for analysis in page], next_cursor=next_cursor)
 

@@ -20,6 +20,7 @@ from tests.conftest import ServiceFactory
 from tests.factories import four_view_study
 
 OPERATOR = Actor("cli:test")
+PAGES = ("/", "/analyses", "/static/upload.js")
 OPEN = {("GET", "/livez"), ("GET", "/readyz")}
 
 
@@ -67,6 +68,13 @@ class TestScopes:
                 continue
             assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), path
             assert answer.headers["www-authenticate"].startswith("Bearer")
+
+    def test_pages_ask_who_comes_and_their_scripts_do_not(self, guarded: Guarded) -> None:
+        for path in ("/", "/analyses"):
+            assert guarded.client.get(path).status_code == 401
+            assert "Basic" in guarded.client.get(path).headers["www-authenticate"]
+            assert guarded.client.get(path, headers=guarded.headers(AccessScope.READ)).is_success
+        assert guarded.client.get("/static/upload.js").is_success
 
     def test_a_call_takes_its_scope_and_no_other(self, guarded: Guarded) -> None:
         for method, path in documented_calls(guarded.client):
@@ -182,7 +190,7 @@ class TestBrowser:
         answer = client.get("/v1/analyses", headers={"Origin": "https://elsewhere.example"})
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
-    @pytest.mark.parametrize("path", ["/livez", "/docs", "/v1/analyses", "/nothing", "/metrics"])
+    @pytest.mark.parametrize("path", [*PAGES, "/livez", "/docs", "/v1/analyses", "/nothing", "/metrics"])
     def test_every_answer_says_what_a_browser_may_do_with_it(self, client: TestClient, path: str) -> None:
         headers = client.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"

@@ -5,12 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from app import __version__
 from app.adapters.bundle_store import Bundle
 from app.adapters.database import Database
 from app.cli import main
 from app.core.errors import StorageUnavailable
+from app.core.notices import VIEW_NAMES
+from app.core.values import View
 from app.settings import unknown_settings
 
 
@@ -40,6 +43,83 @@ def test_a_bad_bundle_is_one_sentence_and_status_1(
     (bundle_copy / "heads.json").write_text("{}")
     assert run(monkeypatch, "bundle", "verify", str(bundle_copy)) == 1
     assert capsys.readouterr().err.startswith("checksum_mismatch: heads.json differs")
+
+
+class TestAnalyze:
+    @pytest.fixture
+    def files(self, phantom_study: dict[View, bytes], tmp_path: Path) -> dict[View, Path]:
+        paths = {view: tmp_path / f"{view}.dcm" for view in View}
+        for view, path in paths.items():
+            path.write_bytes(phantom_study[view])
+        return paths
+
+    @pytest.fixture(autouse=True)
+    def bundle_setting(self, monkeypatch: pytest.MonkeyPatch, bundle_folder: Path) -> None:
+        monkeypatch.setenv("LIVER_PDFF_BUNDLE", str(bundle_folder))
+
+    def test_it_says_what_the_service_says(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        files: dict[View, Path],
+        client: TestClient,
+        tmp_path: Path,
+    ) -> None:
+        out = tmp_path / "out"
+        assert run(monkeypatch, "analyze", "--json", "--out", str(out), *map(str, files.values())) == 0
+        said = json.loads(capsys.readouterr().out)
+        served = client.post(
+            "/v1/analyses", files={str(view): path.read_bytes() for view, path in files.items()}
+        ).json()
+        assert said["estimate"] == served["estimate"]
+        assert set(served) - set(said) == {"id", "dicom_urls", "fhir_url"}
+        assert json.loads((out / "analysis.json").read_text()) == said
+        for view in served["views"]:
+            stored = client.get(view["tissue_url"]).content
+            assert (out / f"{view['view']}.tissue.png").read_bytes() == stored
+        assert len(list(out.glob("*.overlay.*.png"))) == 12
+        report = (out / "report.html").read_text()
+        assert "Not a medical device" in report
+        assert f"{said['estimate']['pdff_percent']:.1f}" in report
+
+    def test_the_table_has_every_view_and_the_limits(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], files: dict[View, Path]
+    ) -> None:
+        assert run(monkeypatch, "analyze", *map(str, files.values())) == 0
+        said = capsys.readouterr().out
+        for text in (
+            *VIEW_NAMES.values(),
+            "Averaged",
+            "Not a medical device",
+            "underestimate PDFF above 30 %",
+            "synthetic",
+        ):
+            assert text in said
+
+    def test_a_view_may_be_named_and_others_done_without(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], files: dict[View, Path]
+    ) -> None:
+        named = f"liver_kidney={files[View.HEPATIC_VEINS]}"
+        assert run(monkeypatch, "analyze", "--allow-partial", named) == 0
+        assert "its DICOM text names hepatic_veins" in capsys.readouterr().out
+
+    def test_everything_that_is_wrong_is_said_with_its_file(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        files: dict[View, Path],
+        tmp_path: Path,
+    ) -> None:
+        for name in ("one.txt", "two.txt"):
+            (tmp_path / name).write_text("no DICOM")
+        wrong = [str(tmp_path / name) for name in ("one.txt", "two.txt")]
+        assert run(monkeypatch, "analyze", *wrong, str(files[View.LIVER_KIDNEY])) == 1
+        lines = capsys.readouterr().err.splitlines()
+        assert [line.split(": not_dicom: ")[0] for line in lines] == wrong
+        assert run(monkeypatch, "analyze", str(files[View.LIVER_KIDNEY])) == 1
+        assert capsys.readouterr().err.startswith("incomplete_study: Missing: hepatic_veins")
+        assert run(monkeypatch, "analyze", str(tmp_path / "nowhere.dcm")) == 1
+        assert "No such file" in capsys.readouterr().err
 
 
 def test_the_card_is_shown(

@@ -1,0 +1,112 @@
+"""What the pages and their previews say; how they look and behave is for tests/browser."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.core.values import View
+from tests.api.test_analyses import post
+from tests.conftest import ServiceFactory
+from tests.factories import PATIENT_NAME, ct_instance, four_view_study, us_instance
+
+
+def preview(client: TestClient, content: bytes) -> Any:
+    return client.post("/v1/previews", files={"file": ("Zebedee.dcm", content)})
+
+
+class TestPreview:
+    def test_it_says_what_the_analysis_will_say(self, client: TestClient) -> None:
+        study = four_view_study()
+        analysis = post(client, study).json()
+        for view in analysis["views"]:
+            seen = preview(client, study[View(view["view"])]).json()
+            for name in ("view", "sop_instance_uid", "frame_number", "tissue_box", "warnings"):
+                assert seen[name] == view[name]
+            assert seen["study_instance_uid"] == analysis["study_instance_uid"]
+            assert seen["thumbnail"].startswith("data:image/png;base64,")
+
+    def test_nothing_is_stored_and_nothing_leaks(self, client: TestClient) -> None:
+        answer = preview(client, us_instance(view=View.LIVER_KIDNEY))
+        assert answer.is_success
+        assert PATIENT_NAME not in answer.text
+        assert client.get("/v1/analyses").json()["analyses"] == []
+        assert client.get(f"/v1/studies/{answer.json()['study_instance_uid']}").status_code == 404
+
+    def test_a_picture_that_names_no_view_is_shown_all_the_same(self, client: TestClient) -> None:
+        assert preview(client, us_instance(view="ABDOMEN")).json()["view"] is None
+
+    @pytest.mark.parametrize(
+        ("content", "status", "code"),
+        [(b"", 422, "empty_upload"), (b"no DICOM" * 99, 415, "not_dicom"), (ct_instance(), 422, "not_ultrasound")],
+    )
+    def test_a_refusal_is_the_studys(self, client: TestClient, content: bytes, status: int, code: str) -> None:
+        answer = preview(client, content)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+    def test_a_large_file_is_refused(self, serve: ServiceFactory) -> None:
+        with serve(max_instance_mib=1) as client:
+            assert preview(client, bytes((1 << 20) + 1)).json()["code"] == "upload_too_large"
+
+
+class TestUploadPage:
+    def test_it_says_what_it_is(self, client: TestClient) -> None:
+        page = client.get("/").text
+        assert "Not a medical device" in page
+        assert "synthetic" in page
+
+    def test_without_a_bundle_it_says_why(self, serve: ServiceFactory, tmp_path: Any) -> None:
+        with serve(bundle=tmp_path / "nowhere") as client:
+            page = client.get("/")
+        assert page.is_success
+        assert "cannot be analysed at the moment" in page.text
+
+
+class TestList:
+    def test_it_finds_by_study_and_by_day(self, client: TestClient) -> None:
+        made = [post(client, four_view_study(study=study)).json() for study in (1, 2)]
+        today = datetime.now(UTC).date()
+        uids = [each["study_instance_uid"] for each in made]
+        for query, found in (
+            ("", uids),
+            ("study=&first_day=&last_day=", uids),
+            (f"study={uids[0]}", uids[:1]),
+            (f"first_day={today}&last_day={today}", uids),
+            (f"first_day={today + timedelta(days=2)}", []),
+            (f"last_day={today - timedelta(days=2)}", []),
+            ("first_day=0001-01-01&last_day=9999-12-31", uids),
+        ):
+            page = client.get(f"/analyses?{query}")
+            assert page.is_success
+            assert {uid for uid in uids if f">{uid}</a>" in page.text} == set(found), query
+        assert "No analysis fits" in client.get("/analyses?study=1.2").text
+
+    def test_pages_follow_each_other(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("app.api.pages._ROWS", 1)
+        made = [post(client, four_view_study(study=study)).json()["id"] for study in (1, 2)]
+        first = client.get("/analyses").text
+        assert made[1] in first
+        assert made[0] not in first
+        older = first.partition('href="/analyses?cursor=')[2].partition('"')[0]
+        second = client.get(f"/analyses?cursor={older}").text
+        assert made[0] in second
+        assert "Older" not in second
+
+    @pytest.mark.parametrize("query", ["study=abc", "first_day=yesterday", "cursor=x"])
+    def test_nonsense_is_refused(self, client: TestClient, query: str) -> None:
+        assert client.get(f"/analyses?{query}").status_code == 422
+
+    def test_who_looked_is_recorded(self, client: TestClient) -> None:
+        analysis = post(client, four_view_study()).json()
+        client.get("/analyses")
+        last = client.get("/v1/audit").text.splitlines()[-2]
+        assert analysis["id"] in last
+        assert '"read"' in last
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_moments_beyond_the_calendar_are_no_fault(client: TestClient, moment: str) -> None:
+    for parameter in ("since", "before"):
+        assert client.get("/v1/analyses", params={parameter: moment}).is_success
+    assert client.get("/v1/audit", params={"since": moment}).is_success
