@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.network import own_network
+
 ROOT = Path(__file__).parents[2]
 BASE_PACKAGES = "ca-certificates,python-is-python3,python3,python3-pip,python3-venv"
 # How pip reaches an index; everything else in a person's pip configuration stays theirs.
@@ -151,13 +153,37 @@ def test_only_its_data_directory_is_writable(container: Container) -> None:
         assert container.run("touch", path, check=False).returncode != 0
 
 
-def test_it_serves_and_its_health_check_passes(container: Container, free_port: int) -> None:
+@pytest.fixture(scope="module")
+def health_check(container: Container) -> list[str]:
+    """The command that the image names."""
     image = json.loads(container.buildah("inspect", "--type", "image", "localhost/liver-pdff").stdout)
-    kind, *health_check = image["Docker"]["config"]["Healthcheck"]["Test"]
-    serve_until_healthy = """
-        liver-pdff db upgrade && { liver-pdff serve & }
-        for _ in $(seq 60); do "$@" 2>/dev/null && kill $! && exit 0; sleep 0.5; done; exit 1
-    """
-
+    kind, *command = image["Docker"]["config"]["Healthcheck"]["Test"]
     assert kind == "CMD"
-    container.run("env", f"LIVER_PDFF_PORT={free_port}", "sh", "-c", serve_until_healthy, "sh", *health_check)
+    return [str(word) for word in command]
+
+
+SERVE_UNTIL_HEALTHY = """
+    liver-pdff db upgrade >&2 && { liver-pdff serve >&2 & }
+    for _ in $(seq 60); do "$@" >/dev/null 2>&1 && { eval "$THEN"; kill $!; exit 0; }; sleep 0.5; done; exit 1
+"""
+SCAN = """python -c '
+import socket
+for port in range(1, 65536):
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            print(port)
+'"""
+
+
+def test_it_serves_and_its_health_check_passes(container: Container, health_check: list[str], free_port: int) -> None:
+    container.run(
+        "env", f"LIVER_PDFF_PORT={free_port}", "THEN=true", "sh", "-c", SERVE_UNTIL_HEALTHY, "sh", *health_check
+    )
+
+
+def test_one_port_is_open(container: Container, health_check: list[str]) -> None:
+    """All 65,535 are tried, in a network where nothing else listens."""
+    exposed = ("LIVER_PDFF_HOST=0.0.0.0", "LIVER_PDFF_OPEN_TO_THE_NETWORK=true")
+    with own_network():
+        scanned = container.run("env", *exposed, f"THEN={SCAN}", "sh", "-c", SERVE_UNTIL_HEALTHY, "sh", *health_check)
+    assert scanned.stdout.split() == ["8000"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pacs.network import own_network
+from tests.network import own_network
 from tests.pacs.stack import LiverPdff, Orthanc, Stack
 
 PLUGINS = Path("/usr/share/orthanc/plugins")

@@ -1,4 +1,4 @@
-"""A network of one's own: Orthanc listens on every interface, and a test must not open a port to anybody else."""
+"""A network of one's own, for what listens on every interface: a test must not open a port to anybody else."""
 
 import ctypes
 import fcntl
@@ -28,7 +28,7 @@ def own_network() -> Iterator[None]:
     before = os.open(own, os.O_RDONLY)
     try:
         if libc.unshare(CLONE_NEWNET) != 0:
-            pytest.skip(f"no network of its own for Orthanc (unshare): {os.strerror(ctypes.get_errno())}")
+            pytest.skip(f"no network of its own can be made (unshare): {os.strerror(ctypes.get_errno())}")
         _raise_loopback()
         yield
         if libc.setns(before, CLONE_NEWNET) != 0:
