@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from app.adapters.metrics import Metrics
+from app.api.problems import STATUS
+from app.core.values import BundleIdentity
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
@@ -37,12 +41,54 @@ def test_the_compose_file_follows_the_compose_specification() -> None:
     assert_passes(sys.executable, "-m", "check_jsonschema", *schema, "docker-compose.yml")
 
 
-@pytest.mark.real
-def test_prometheus_accepts_its_configuration() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
+@pytest.fixture
+def promtool() -> str:
+    """Prometheus's own checker."""
+    found = shutil.which("promtool")
+    if found is None:
         pytest.skip("promtool is not installed (Debian package prometheus)")
+    return found
+
+
+@pytest.mark.real
+def test_prometheus_accepts_its_configuration(promtool: str) -> None:
     assert_passes(promtool, "check", "config", "docker/prometheus/prometheus.yml")
+
+
+@pytest.mark.real
+def test_every_alert_fires_when_it_should(promtool: str) -> None:
+    assert_passes(promtool, "test", "rules", "docker/prometheus/alerts_test.yml")
+
+
+def test_every_alert_is_tested_and_says_what_to_do() -> None:
+    rules = YAML(typ="safe").load(ROOT / "docker/prometheus/alerts.yml")["groups"][0]["rules"]
+    tests = (ROOT / "docker/prometheus/alerts_test.yml").read_text()
+    for rule in rules:
+        assert rule["alert"] in tests
+        assert {"summary", "action"} == rule["annotations"].keys()
+
+
+def test_alerts_ask_for_what_the_service_has() -> None:
+    metrics = Metrics()
+    metrics.announce(error.code for error in STATUS)
+    metrics.bundle(BundleIdentity("demo", "1.0.0", "0" * 64, synthetic=True, precision="fp32"))
+    metrics.pdff(1.0)
+    with metrics.stage("estimate"):
+        pass
+    rendered = metrics.render().decode()
+    names = set(re.findall(r"^(liver_pdff_\w+)", rendered, re.MULTILINE))
+    text = (ROOT / "docker/prometheus/alerts.yml").read_text()
+    asked = set(re.findall(r"\bliver_pdff_\w+", text))
+    assert len(asked) >= 7
+    assert asked <= names
+    codes = {code for group in re.findall(r'code=~?"([^"]+)"', text) for code in group.split("|")}
+    assert codes <= {error.code for error in STATUS}
+
+
+@pytest.mark.real
+def test_metrics_are_named_by_the_conventions(promtool: str) -> None:
+    checked = subprocess.run([promtool, "check", "metrics"], input=Metrics().render(), capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
 def test_every_container_is_hardened_and_bounded(compose: Any) -> None:
