@@ -85,15 +85,16 @@ def analyze(
     from app.settings import read_view_rules
 
     settings = Settings()
+    bundle = _load(settings)
     analysis, crops = analyse_files(
-        _load(settings),
+        bundle,
         [StudyFile.parse(each) for each in files],
         read_view_rules(settings.view_rules),
         settings.threads,
         allow_partial=allow_partial,
     )
     if out:
-        write_folder(out, analysis, crops)
+        write_folder(out, analysis, crops, bundle.manifest.evaluation)
     typer.echo(json.dumps(document(analysis), indent=2) if as_json else describe(analysis))
 
 

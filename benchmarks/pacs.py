@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.pacs.network import own_network
+from tests.network import own_network
 from tests.pacs.stack import LiverPdff, Orthanc, Stack, wait_for
 from tests.stow import store
 from training.phantom import write_cohort

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator
 
 from app import __version__
 from app.adapters.audit_trail import Action, about
+from app.adapters.manifest import Evaluation
 from app.adapters.pictures import draw_overlay, shrink
 from app.adapters.png import decode_png, encode_png
 from app.api.access import ActorDep
@@ -83,26 +84,37 @@ def _readiness(service: AnalysisService | BundleError) -> dict[str, Any]:
     response_class=HTMLResponse,
     responses=problem_responses(404, 422, 503),
 )
-def get_report(analysis: AnalysisDep, repository: RepositoryDep) -> HTMLResponse:
+def get_report(analysis: AnalysisDep, repository: RepositoryDep, runtime: RuntimeDep) -> HTMLResponse:
     """Render a stored analysis as one self-contained page."""
     tissues = {view.view: decode_png(find_tissue(repository, analysis, view.view)) for view in analysis.estimate.views}
-    return HTMLResponse(render_report(analysis, tissues))
+    return HTMLResponse(render_report(analysis, tissues, _evaluation(runtime.service, analysis)))
 
 
-def render_report(analysis: Analysis, tissues: Mapping[View, GreyImage]) -> str:
+def _evaluation(service: AnalysisService | BundleError, analysis: Analysis) -> Evaluation | None:
+    """Give the figures of the bundle that answered, if it is the one that is loaded."""
+    if isinstance(service, BundleError) or service.bundle.sha256 != analysis.bundle.sha256:
+        return None
+    return service.bundle.manifest.evaluation
+
+
+def render_report(analysis: Analysis, tissues: Mapping[View, GreyImage], evaluation: Evaluation | None) -> str:
     """Write the report as one page that needs nothing else.
 
     Parameters
     ----------
     analysis : Analysis
     tissues : mapping of View to ndarray of uint8, shape (rows, columns)
+    evaluation : Evaluation or None
+        Of the bundle that answered; None when it is not at hand.
     """
     return _TEMPLATES.get_template("report.html").render(
         analysis=analysis,
+        evaluation=evaluation,
         pictures={view.view: _pictures(tissues[view.view], view.cams[Target.GE5]) for view in analysis.estimate.views},
         warnings=all_warnings(analysis.bundle, analysis.estimate),
         notice=NOTICE,
         view_names=VIEW_NAMES,
+        version=__version__,
     )
 
 

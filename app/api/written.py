@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from app.adapters.manifest import Evaluation
 from app.adapters.pictures import draw_overlay
 from app.adapters.png import encode_png
 from app.api.pages import render_report
@@ -44,12 +45,12 @@ def _row(name: str, said: ViewEstimate | Estimate) -> str:
     return f"{name}  {said.pdff_percent:7.1f}  {said.probability_ge5:9.2f}  {said.probability_ge10:10.2f}"
 
 
-def write_folder(folder: Path, analysis: Analysis, crops: Mapping[View, Crop]) -> None:
+def write_folder(folder: Path, analysis: Analysis, crops: Mapping[View, Crop], evaluation: Evaluation) -> None:
     """Write answer, report, crops and maps into a folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     tissues = {view: crop.tissue.pixels for view, crop in crops.items()}
     (folder / "analysis.json").write_text(json.dumps(document(analysis), indent=2) + "\n")
-    (folder / "report.html").write_text(render_report(analysis, tissues))
+    (folder / "report.html").write_text(render_report(analysis, tissues, evaluation))
     for view in analysis.estimate.views:
         (folder / f"{view.view}.tissue.png").write_bytes(encode_png(tissues[view.view]))
         for target in Target:

@@ -1,11 +1,13 @@
 """What the pages and their previews say; how they look and behave is for tests/browser."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from app.adapters.bundle_store import Bundle
 from app.core.values import View
 from tests.api.test_analyses import post
 from tests.conftest import ServiceFactory
@@ -56,11 +58,29 @@ class TestUploadPage:
         assert "Not a medical device" in page
         assert "synthetic" in page
 
-    def test_without_a_bundle_it_says_why(self, serve: ServiceFactory, tmp_path: Any) -> None:
+    def test_without_a_bundle_it_says_why(self, serve: ServiceFactory, tmp_path: Path) -> None:
         with serve(bundle=tmp_path / "nowhere") as client:
             page = client.get("/")
         assert page.is_success
         assert "cannot be analysed at the moment" in page.text
+
+
+class TestReport:
+    def test_it_says_what_the_calls_are_worth(self, client: TestClient, bundle: Bundle) -> None:
+        analysis = post(client, four_view_study()).json()
+        page = " ".join(client.get(f"/v1/analyses/{analysis['id']}/report").text.split())
+        evaluation = bundle.manifest.evaluation
+        assert f"on {evaluation.participants} participants that no head had seen (simulated)" in page
+        assert f"{100 * evaluation.ge10.specificity:.0f} %. The estimate was off by" in page
+
+    def test_figures_of_another_bundle_are_not_shown(self, serve: ServiceFactory, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/test.db"
+        with serve(database_url=url) as client:
+            analysis = post(client, four_view_study()).json()
+        with serve(database_url=url, bundle=tmp_path / "nowhere") as client:
+            page = client.get(f"/v1/analyses/{analysis['id']}/report").text
+        assert "it is not the one that is loaded now" in page
+        assert "Spearman" not in page
 
 
 class TestList:

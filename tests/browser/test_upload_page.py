@@ -133,6 +133,17 @@ def test_a_view_is_changed_by_hand(page: Page, tmp_path: Path) -> None:
     expect(analyse(page).locator("#remarks")).to_contain_text("its DICOM text names hepatic_veins")
 
 
+def test_the_report_is_one_sheet_of_a4(page: Page, study: Mapping[View, Path]) -> None:
+    page.goto("/")
+    choose(page, *study.values())
+    with page.expect_navigation():
+        analyse(page).get_by_role("link", name="Report to print").click()
+    expect(page.get_by_text("What the operating points mean")).to_be_visible()
+    printed = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    assert re.search(rb"/MediaBox\s*\[0 0 59[45]\.\d+ 84[12]\.\d+\]", printed), "points: 210 x 297 mm"
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_a_zip_is_opened(page: Page, study: Mapping[View, Path], tmp_path: Path, method: int) -> None:
     with zipfile.ZipFile(tmp_path / "study.zip", "w", method) as archive:
