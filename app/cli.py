@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from app import __version__
 from app.adapters.bundle_store import Bundle, load_bundle, sign_bundle
-from app.adapters.memory import use_few_arenas
+from app.adapters.memory import loading_for_good, use_few_arenas
 from app.core.access import AccessScope, Actor
 from app.core.errors import AnalysisError
 from app.settings import Settings, unknown_settings
@@ -54,12 +54,14 @@ def serve(
         logger.warning("%s is no setting and is ignored", name)
     bundle = begin(lambda: _load(settings))  # it needs no interpreter
 
-    import uvicorn
+    with loading_for_good():
+        import uvicorn
 
-    from app.main import create_app
+        from app.main import create_app
 
+        app = create_app(settings, bundle)
     uvicorn.run(
-        create_app(settings, bundle),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,

@@ -1,6 +1,9 @@
-"""glibc's allocator, told to give memory back; other C libraries are left as they are."""
+"""Memory: glibc's allocator, told to give it back (other C libraries are left as they are), and Python's collector."""
 
 import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 _M_ARENA_MAX: Final = -8
@@ -12,6 +15,18 @@ def use_few_arenas() -> None:
     """Let all threads share two heaps; call it before there are threads."""
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+@contextmanager
+def loading_for_good() -> Iterator[None]:
+    """Leave what is loaded inside out of every later garbage collection, and do not collect meanwhile.
+
+    A pass over all that the libraries hold takes 0.1 s, in which no request moves. Only for what ends with the process.
+    """
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 def return_unused() -> None:
