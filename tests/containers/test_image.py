@@ -170,7 +170,7 @@ SCAN = """python -c '
 import socket
 for port in range(1, 65536):
     with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
+        if probe.connect_ex(("127.0.0.1", port)) == 0 and probe.getsockname() != probe.getpeername():
             print(port)
 '"""
 
@@ -182,7 +182,7 @@ def test_it_serves_and_its_health_check_passes(container: Container, health_chec
 
 
 def test_one_port_is_open(container: Container, health_check: list[str]) -> None:
-    """All 65,535 are tried, in a network where nothing else listens."""
+    """All 65,535 are tried, in a network where nothing else listens; a probe may meet itself, which does not count."""
     exposed = ("LIVER_PDFF_HOST=0.0.0.0", "LIVER_PDFF_OPEN_TO_THE_NETWORK=true")
     with own_network():
         scanned = container.run("env", *exposed, f"THEN={SCAN}", "sh", "-c", SERVE_UNTIL_HEALTHY, "sh", *health_check)
