@@ -205,7 +205,7 @@ def security_headers(scope: Scope) -> Mapping[str, str]:
         **_EVERYWHERE,
         "Content-Security-Policy": policy,
         **({"Strict-Transport-Security": "max-age=31536000"} if scope.get("scheme") == "https" else {}),
-        **({} if is_docs or path.startswith("/static/") else {"Cache-Control": "no-store"}),
+        **({} if is_docs else {"Cache-Control": "no-cache" if path.startswith("/static/") else "no-store"}),
     }
 
 

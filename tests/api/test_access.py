@@ -203,6 +203,12 @@ class TestBrowser:
         made = post(client, four_view_study()).json()
         assert client.get(f"/v1/analyses/{made['id']}").headers["cache-control"] == "no-store"
 
+    def test_scripts_are_asked_for_again_after_an_upgrade(self, client: TestClient) -> None:
+        script = client.get("/static/upload.js")
+        assert script.headers["cache-control"] == "no-cache"
+        unchanged = client.get("/static/upload.js", headers={"If-None-Match": script.headers["etag"]})
+        assert unchanged.status_code == 304
+
 
 class TestExposure:
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "pdff.hospital.example"])
