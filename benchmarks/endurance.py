@@ -66,7 +66,7 @@ def numbers(analysis: dict[str, Any]) -> dict[str, float]:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of a run; every list and counter is only ever added to."""
+    """What came of a run: added to by many threads; health comes whole, from its own process."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)

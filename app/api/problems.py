@@ -194,7 +194,8 @@ def install_problem_handlers(app: FastAPI, metrics: Metrics) -> None:
 
     @app.exception_handler(HTTPException)
     def _http_exception(_request: Request, error: HTTPException) -> JSONResponse:
-        if isinstance(error.__cause__, OSError):  # FastAPI calls whatever stops its form parser a bad request
+        # FastAPI calls whatever stops its form parser a bad request. A TimeoutError is an OSError too, with a 408.
+        if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, OSError):
             return refuse(_no_room(error.__cause__))
         answer = _from_framework(error)
         metrics.refusal(json.loads(bytes(answer.body))["code"])

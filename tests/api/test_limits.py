@@ -1,7 +1,10 @@
-"""Bounds on uploads, at the level of ASGI: what a client library would not let a test send."""
+"""Bounds on uploads, at the level of ASGI or of a connection: what a client library would not let a test send."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -9,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.adapters.metrics import Metrics
 from app.api.limits import BodyBounds, UploadLimits
+from training.demo import running_service
 
 POST: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
 BODY: Message = {"type": "http.request", "body": bytes(600), "more_body": True}
@@ -91,3 +95,18 @@ def test_one_upload_too_many_is_refused_before_it_is_read() -> None:
 def test_reading_is_not_counted() -> None:
     get = {**POST, "method": "GET"}
     assert statuses(limits(), get, *[messages(0.02, END) for _ in range(5)]) == [201] * 5
+
+
+def test_a_body_that_trickles_is_told_that_it_was_too_slow(bundle_folder: Path, tmp_path: Path) -> None:
+    """Through the whole service: its error is of the same family as a full disk's, which is a 503."""
+    limits = {"LIVER_PDFF_UPLOAD_TIMEOUT_S": "1"}
+    url = f"sqlite:///{tmp_path}/test.db"
+    with running_service(bundle_folder, url, tmp_path / "service.log", environment=limits) as service:
+        connection = HTTPConnection("127.0.0.1", service.client.base_url.port, timeout=30)
+        connection.putrequest("POST", "/v1/analyses")
+        connection.putheader("Content-Type", "multipart/form-data; boundary=b")
+        connection.putheader("Content-Length", "1000")
+        connection.endheaders(b"--b\r\n")
+        answer = connection.getresponse()
+        assert (answer.status, json.load(answer)["code"]) == (408, "upload_timeout")
+        connection.close()

@@ -85,12 +85,13 @@ function refuse(item, says) {
   item.says = says;
 }
 
-/** Send a form; a service that is busy says when to come back. */
+/** Send a form; a service that is busy says when to come back, one that has no bundle does not. */
 async function send(path, form) {
   for (let tries = 1; ; tries++) {
     const answer = await fetch(path, { method: "POST", body: form });
-    if (answer.status !== BUSY || tries === TRIES) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 1000 * (Number(answer.headers.get("Retry-After")) || 2)));
+    const pause_s = Number(answer.headers.get("Retry-After"));
+    if (answer.status !== BUSY || !pause_s || tries === TRIES) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 1000 * pause_s));
   }
 }
 
