@@ -75,7 +75,7 @@ def test_a_full_disk_is_a_503_and_loses_nothing(bundle_folder: Path, small_disk:
 
 def fill(path: Path) -> None:
     """Write until nothing more fits."""
-    with path.open("wb", buffering=0) as file, suppress(OSError):
+    with path.open("wb", buffering=0) as file, suppress(OSError):  # it is full
         while True:
             file.write(bytes(4096))
 
