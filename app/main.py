@@ -17,6 +17,7 @@ from app.adapters.database import Database
 from app.adapters.memory import return_unused
 from app.adapters.metrics import Metrics
 from app.adapters.oidc import Issuer
+from app.adapters.pulse import Pulse
 from app.adapters.readers import Readers
 from app.adapters.repository import AnalysisRepository
 from app.adapters.retention import Retention
@@ -73,7 +74,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Database(settings.database_url) as database:
             app.state.runtime = runtime = build_runtime(settings, database, metrics, view_rules, bundle)
-            with closing(runtime), keep_house(runtime, settings):
+            with closing(runtime), runtime.pulse, keep_house(runtime, settings):
                 yield
 
     app = FastAPIOffline(title="liver-pdff", version=__version__, description=DESCRIPTION, lifespan=lifespan)
@@ -115,7 +116,7 @@ def build_runtime(
     load = bundle or (lambda: load_bundle(settings.bundle, settings.threads, settings.provider, settings.bundle_key))
     trail = AuditTrail(database.engine)
     return Runtime(
-        database=database,
+        pulse=Pulse(database.check),
         repository=repository,
         metrics=metrics,
         service=_build_service(settings, load, repository, trail, metrics, view_rules),

@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.adapters.audit_trail import AuditTrail
-from app.adapters.database import Database
 from app.adapters.metrics import Metrics
+from app.adapters.pulse import Pulse
 from app.adapters.repository import AnalysisRepository
 from app.adapters.retention import Retention
 from app.adapters.study_repository import StudyRepository
@@ -26,7 +26,8 @@ class Runtime:
 
     Attributes
     ----------
-    database : Database
+    pulse : Pulse
+        Of the database.
     repository : AnalysisRepository
     metrics : Metrics
     service : AnalysisService or BundleError
@@ -39,7 +40,7 @@ class Runtime:
         Instances of one request.
     """
 
-    database: Database
+    pulse: Pulse
     repository: AnalysisRepository
     metrics: Metrics
     service: AnalysisService | BundleError
@@ -57,7 +58,7 @@ class Runtime:
     def require_service(self) -> AnalysisService:
         """Give the service, or raise what keeps it from being ready."""
         if isinstance(self.service, AnalysisError):
-            raise self.service
+            raise self.service.with_traceback(None)  # else each answer would hang its frames onto the one error
         return self.service
 
 

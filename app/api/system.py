@@ -18,10 +18,10 @@ async def livez() -> Health:
 
 
 @router.get("/readyz", summary="Studies can be analysed", responses=problem_responses(503))
-def readyz(runtime: RuntimeDep) -> Health:
+async def readyz(runtime: RuntimeDep) -> Health:
     """Answer 200 when the database answers and the bundle has reproduced its golden answer."""
     runtime.require_service()
-    runtime.database.check()
+    runtime.pulse.require()
     return Health(status="ready")
 
 

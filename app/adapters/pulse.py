@@ -1,0 +1,71 @@
+"""Whether the database answers, known beforehand: whoever asks gets the answer at once, even while it hangs."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from app.core.errors import AnalysisError, StorageUnavailable
+
+INTERVAL_S: Final = 1.0
+STALE_S: Final = 3.0
+"""A check that takes so long has failed, whatever it will say."""
+
+
+class Pulse:
+    """Checks once a second in a thread of its own; as a context it runs and ends.
+
+    Parameters
+    ----------
+    check : callable
+        Raises what is wrong.
+    interval_s, stale_s : float
+        Between two checks, and the age at which the last one says nothing any more.
+    """
+
+    def __init__(self, check: Callable[[], None], interval_s: float = INTERVAL_S, stale_s: float = STALE_S) -> None:
+        self._check = check
+        self._interval_s = interval_s
+        self._stale_s = stale_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._felt: tuple[float, AnalysisError | None] = (0.0, None)
+
+    def __enter__(self) -> Self:
+        self._feel()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def require(self) -> None:
+        """Raise what the last check raised.
+
+        Raises
+        ------
+        AnalysisError
+        StorageUnavailable
+            If the check itself hangs.
+        """
+        moment, error = self._felt
+        if error:
+            raise error.with_traceback(None)  # else each answer would hang its frames onto the one error
+        if time.monotonic() - moment > self._stale_s:
+            raise StorageUnavailable("The database takes too long to answer. Ask again in a moment.")
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._interval_s):
+            self._feel()
+
+    def _feel(self) -> None:
+        error = None
+        try:
+            self._check()
+        except AnalysisError as found:
+            error = found
+        self._felt = (time.monotonic(), error)
