@@ -25,12 +25,21 @@ SMALL_PLAN = DemoPlan(n_training=48, n_held_out=16, n_calibration=2, n_rows=1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a long look be asked for: make test ARGS='tests/storage/test_kill.py --kills 200'."""
     parser.addoption("--kills", type=int, default=4, help="kill -9 so many times on each database")
+    parser.addoption(
+        "--examples", type=int, default=300, help="make so many hostile objects, and a tenth as many calls of each kind"
+    )
 
 
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     """How often the service is killed."""
     return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture
+def examples(request: pytest.FixtureRequest) -> int:
+    """How many objects are made."""
+    return int(request.config.getoption("--examples"))
 
 
 @pytest.fixture(scope="session")

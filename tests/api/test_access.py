@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.adapters.api_keys import ApiKeys
+from app.adapters.database import open_current
 from app.core.access import AccessScope, Actor, required_scope
 from app.settings import Settings
 from tests.api.test_analyses import Files, post
@@ -36,10 +36,10 @@ class Guarded:
 
 
 @pytest.fixture(scope="module")
-def guarded(serve: ServiceFactory) -> Iterator[Guarded]:
-    with serve(authentication="required") as client:
-        assert isinstance(client.app, FastAPI)
-        keys = ApiKeys(client.app.state.runtime.database.engine)
+def guarded(serve: ServiceFactory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('guarded') / 'test.db'}"
+    with serve(database_url=url, authentication="required") as client, open_current(url) as database:
+        keys = ApiKeys(database.engine)
         yield Guarded(client, {scope: keys.create(scope, [scope], OPERATOR) for scope in AccessScope})
 
 
