@@ -21,6 +21,7 @@ from app.adapters.bundle_store import Bundle, load_bundle, sign_bundle
 from app.adapters.memory import loading_for_good, use_few_arenas
 from app.core.access import AccessScope, Actor
 from app.core.errors import AnalysisError
+from app.core.notices import NOTICE
 from app.settings import Settings, unknown_settings
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,28 @@ def analyze(
     if out:
         write_folder(out, analysis, crops, bundle.manifest.evaluation)
     typer.echo(json.dumps(document(analysis), indent=2) if as_json else describe(analysis))
+
+
+@cli.command()
+def score(
+    source: Annotated[str, typer.Argument(help="Folder tree, or URL of a DICOMweb query: https://pacs/studies?….")],
+    out: Annotated[Path, typer.Option(help="Parquet file, a row a study.")] = Path("scores.parquet"),
+    allow_partial: Annotated[bool, typer.Option(help="Average the views that are there.")] = False,
+    again: Annotated[bool, typer.Option(help="Ask also for studies that have a row and could not be scored.")] = False,
+    dask: Annotated[
+        str, typer.Option(help="So many processes here, or a scheduler's address; by default, this process.")
+    ] = "",
+) -> None:
+    """Estimate every study of an archive; run it again to go on where it was stopped, or with what is new."""
+    try:
+        from app.score_run import score_source
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed: pip install 'liver-pdff[score]'") from error
+
+    tally = score_source(Settings(), source, out, dask, allow_partial=allow_partial, again=again)
+    typer.echo(f"{tally.sentences()}\n{out} is written.\n{NOTICE}")
+    if tally.unavailable:
+        raise typer.Exit(1)
 
 
 @database_cli.command("upgrade")

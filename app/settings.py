@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses, with commas, whose X-Forwarded-For says where a request comes from."
     )
+    dicomweb_authorization: str = Field(
+        "", description="Authorization header for the archive that `liver-pdff score` asks.", repr=False
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
     @model_validator(mode="after")

@@ -137,10 +137,17 @@ def standing_images(choices: Mapping[View, Choice]) -> dict[View, ImageKey]:
     return {view: choice.image.key for view, choice in choices.items()}
 
 
-def obstacle(choices: Mapping[View, Choice]) -> AnalysisWarning | None:
-    """Say what keeps the standing images from being analysed; None if nothing does."""
+def obstacle(choices: Mapping[View, Choice], *, allow_partial: bool = False) -> AnalysisWarning | None:
+    """Say what keeps the standing images from being analysed; None if nothing does.
+
+    Parameters
+    ----------
+    choices : mapping of View to Choice
+    allow_partial : bool
+        Whether one view is enough.
+    """
     missing = [view for view in View if view not in choices]
-    if missing:
+    if missing and not (allow_partial and choices):
         return AnalysisWarning("incomplete_study", f"Missing: {', '.join(missing)}.")
     for (first, one), (second, other) in combinations(standing_images(choices).items(), 2):
         if one.tissue_sha256 == other.tissue_sha256:

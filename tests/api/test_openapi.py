@@ -15,6 +15,7 @@ from app.adapters.database import open_current
 from app.core.access import AccessScope, Actor
 from training.demo import running_service
 
+ROOT = Path(__file__).parents[2]
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -50,7 +51,8 @@ def test_every_answer_is_a_documented_one(
         command += ["--header", f"Authorization: Bearer {key}"] if has_key else []
         ran = subprocess.run(
             command,
-            env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.fuzz.openapi_hooks"},
+            env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.fuzz.openapi_hooks", "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,

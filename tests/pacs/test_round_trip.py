@@ -3,16 +3,21 @@
 Each scenario ends the same: one current analysis, one report, one set of pictures, nothing lost, nothing going round.
 """
 
+import base64
 import os
 import re
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from app.core.values import View
+from app.score_run import score_source
+from app.settings import Settings
 from tests.conftest import run
 from tests.factories import ct_instance, four_view_study, uid, us_instance
 from tests.pacs.conftest import find
@@ -238,6 +243,29 @@ def test_orthancs_own_client_needs_no_special_settings(both: Stack) -> None:
         assert count_analyses(both, study_uid(13)) == 1
     finally:
         plain.close()
+
+
+def test_scores_of_a_dicomweb_query_are_those_of_the_service(both: Stack, bundle_folder: Path, tmp_path: Path) -> None:
+    """What the archive holds besides, results included, does no harm."""
+    both.send([*four(14), *four(15), us_instance(view="Spleen", study=15, number=8)])
+    wait_for_results(both, study_uid(14))
+    wait_for_results(both, study_uid(15))
+    credentials = base64.b64encode(f"orthanc:{PASSWORD}".encode()).decode()
+    settings = Settings(bundle=bundle_folder, threads=2, dicomweb_authorization=f"Basic {credentials}")
+    out = tmp_path / "scores.parquet"
+    url = f"{both.orthanc.client.base_url}/dicom-web/studies?ModalitiesInStudy=US"
+    score_source(settings, url, out, "")
+    rows = {row["study_instance_uid"]: row for row in pq.read_table(out).to_pylist()}
+    for number in (14, 15):
+        row, analysis = rows[study_uid(number)], both.service.study(study_uid(number))["analysis"]
+        assert (row["outcome"], row["pdff_percent"]) == ("scored", analysis["estimate"]["pdff_percent"])
+    assert "unrecognised_view:1" in rows[study_uid(15)]["instances_set_aside"]
+
+    one = f"{both.orthanc.client.base_url}/dicom-web/studies?StudyInstanceUID={study_uid(14)}"
+    score_source(settings, one, tmp_path / "one.parquet", "")
+    assert pq.read_table(tmp_path / "one.parquet")["study_instance_uid"].to_pylist() == [study_uid(14)]
+    with pytest.raises(ConnectionError, match="answers 401"):
+        score_source(settings.model_copy(update={"dicomweb_authorization": ""}), one, tmp_path / "none.parquet", "")
 
 
 def test_the_logs_hold_nothing_of_the_patient_and_no_password(both: Stack) -> None:

@@ -1,0 +1,141 @@
+"""An archive that speaks DICOMweb: which studies it has (QIDO-RS), and their ultrasound objects (WADO-RS).
+
+PS3.18, 10.6 and 10.4.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+import httpx2
+
+from app.adapters.multipart import DICOM_MEDIA_TYPE, RelatedReader, read_boundary
+from app.core.errors import UploadError
+
+_JSON: Final = "application/dicom+json"
+_RELATED: Final = f'multipart/related; type="{DICOM_MEDIA_TYPE}"; transfer-syntax=*'
+_PAGE: Final = 200
+_TIMEOUT_S: Final = 60
+_STUDY, _SERIES = "0020000D", "0020000E"
+_ANY_NUMBER: Final = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Where an archive is, and what it is told of who asks.
+
+    Attributes
+    ----------
+    studies_url : str
+        Its resource of studies, without a query.
+    authorization : str
+        Authorization header; empty: none.
+    max_instance_bytes : int
+        Of a larger object only the beginning is read.
+    """
+
+    studies_url: str
+    authorization: str = field(repr=False)
+    max_instance_bytes: int
+
+    def client(self) -> httpx2.Client:
+        """Open a client."""
+        headers = {"Authorization": self.authorization} if self.authorization else {}
+        return httpx2.Client(headers=headers, timeout=_TIMEOUT_S, follow_redirects=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedStudy:
+    """One study of an archive.
+
+    Attributes
+    ----------
+    archive : Archive
+    study_instance_uid : str
+        (0020,000D).
+    """
+
+    archive: Archive
+    study_instance_uid: str
+
+    def contents(self) -> Iterator[bytes]:
+        """Fetch the objects of its ultrasound series.
+
+        Raises
+        ------
+        ConnectionError
+        """
+        url = f"{self.archive.studies_url}/{self.study_instance_uid}/series"
+        with self.archive.client() as client:
+            for series in _pages(client, url, {"Modality": "US"}):
+                yield from _objects(client, f"{url}/{_uid(series, _SERIES)}", self.archive.max_instance_bytes)
+
+
+def find_studies(query_url: str, authorization: str, max_instance_bytes: int) -> list[ArchivedStudy]:
+    """Ask an archive which studies it has.
+
+    Parameters
+    ----------
+    query_url : str
+        A QIDO-RS query: ``https://pacs/dicom-web/studies?ModalitiesInStudy=US&StudyDate=20260101-20260131``.
+    authorization : str
+    max_instance_bytes : int
+
+    Raises
+    ------
+    ConnectionError
+    """
+    parts = urlsplit(query_url)
+    archive = Archive(urlunsplit(parts._replace(query="")).rstrip("/"), authorization, max_instance_bytes)
+    with archive.client() as client:
+        found = _pages(client, archive.studies_url, dict(parse_qsl(parts.query)))
+        return [ArchivedStudy(archive, uid) for uid in dict.fromkeys(_uid(study, _STUDY) for study in found)]
+
+
+def _pages(client: httpx2.Client, url: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+    """Follow a query page by page, until a page brings nothing new: some archives do not page."""
+    if "limit" in query:
+        yield from _page(client, url, query)
+        return
+    before: list[Mapping[str, Any]] = []
+    offset = 0
+    while (page := _page(client, url, {**query, "limit": str(_PAGE), "offset": str(offset)})) and page != before:
+        yield from page
+        if len(page) != _PAGE:
+            return
+        before, offset = page, offset + len(page)
+
+
+def _page(client: httpx2.Client, url: str, query: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    try:
+        answer = client.get(url, params=query, headers={"Accept": _JSON}).raise_for_status()
+        return list(answer.json()) if answer.status_code != httpx2.codes.NO_CONTENT else []
+    except (httpx2.HTTPError, ValueError) as error:
+        raise ConnectionError(_sentence(error)) from error
+
+
+def _objects(client: httpx2.Client, url: str, max_instance_bytes: int) -> Iterator[bytes]:
+    """Fetch objects as they are stored; one at a time is in memory."""
+    try:
+        with client.stream("GET", url, headers={"Accept": _RELATED}) as answer:
+            answer.raise_for_status()
+            boundary = read_boundary(answer.headers.get("Content-Type", ""))
+            reader = RelatedReader(boundary, max_part_bytes=max_instance_bytes, max_parts=_ANY_NUMBER)
+            for data in answer.iter_bytes():
+                for part in reader.feed(data):
+                    yield part.content
+            reader.close()
+    except (httpx2.HTTPError, UploadError) as error:
+        raise ConnectionError(_sentence(error)) from error
+
+
+def _uid(attributes: Mapping[str, Any], tag: str) -> str:
+    return str(attributes[tag]["Value"][0])
+
+
+def _sentence(error: Exception) -> str:
+    """Say what is wrong without the address, which may name a study."""
+    if isinstance(error, httpx2.HTTPStatusError):
+        return f"The archive answers {error.response.status_code}."
+    return f"The archive does not answer as DICOMweb does: {type(error).__name__}."

@@ -1,0 +1,201 @@
+"""Thousands of studies, without a server: each read, chosen from as an archive needs it, and put into one row.
+
+A study of an archive has more than four images. What shows a view is told as in STOW-RS, by `app.core.studies`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, Self, TypeVar
+
+from app.adapters.bundle_store import load_bundle
+from app.adapters.dicom import check_identity, read_identity, read_names
+from app.adapters.engine import Engine
+from app.adapters.onnx_networks import Provider
+from app.adapters.readers import Readers
+from app.core.errors import (
+    DicomError,
+    ImageError,
+    InferenceError,
+    InternalError,
+    MixedStudies,
+    StudyError,
+    UnrecognisedView,
+    UploadError,
+)
+from app.core.pipeline import crop_instance, estimate_study
+from app.core.scores import Row, not_scored, of_the_run, scored
+from app.core.studies import choose_images, obstacle, received_image
+from app.core.values import Crop, View
+from app.core.views import ViewRule, recognise_view
+
+T = TypeVar("T")
+
+
+class Source(Protocol):
+    """Where one study's objects come from; it travels to other processes."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """(0020,000D)."""
+
+    def contents(self) -> Iterator[bytes]:
+        """Fetch its objects, one at a time.
+
+        Raises
+        ------
+        OSError
+            If they cannot be had at the moment.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How studies are scored; it travels to other processes.
+
+    Attributes
+    ----------
+    bundle : Path
+        Folder; other machines must find it there, too.
+    bundle_key : Path or None
+    provider : Provider
+    threads : int
+        Pictures that go through the network at once.
+    view_rules : tuple of ViewRule
+    allow_partial : bool
+        Whether one to three views are enough.
+    """
+
+    bundle: Path
+    bundle_key: Path | None
+    provider: Provider
+    threads: int
+    view_rules: tuple[ViewRule, ...]
+    allow_partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A study that could not be had, or not be computed, this time: it gets no row, and the next run asks again.
+
+    Attributes
+    ----------
+    reason : str
+    """
+
+    reason: str
+
+
+class Scorer:
+    """Scores studies, several threads at once; as a context it stops at the end.
+
+    Parameters
+    ----------
+    plan : Plan
+
+    Raises
+    ------
+    BundleError
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        bundle = load_bundle(plan.bundle, plan.threads, plan.provider, plan.bundle_key)
+        self.bundle = bundle.identity
+        self._plan = plan
+        self._open = ExitStack()
+        engine = self._open.enter_context(Engine(bundle.model.network, plan.threads))
+        self._readers = self._open.enter_context(Readers(plan.threads))
+        self._model = replace(bundle.model, network=engine)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def score(self, source: Source) -> Row | Unavailable:
+        """Estimate one study."""
+        uid = source.study_instance_uid
+        seen: dict[str, tuple[View, Crop]] = {}
+        set_aside: Counter[str] = Counter()
+        try:
+            for content in source.contents():
+                try:
+                    view, crop = self._look(content, uid)
+                    seen[crop.sop_instance_uid] = view, crop
+                except (UploadError, DicomError, StudyError, ImageError) as refusal:
+                    set_aside[refusal.code] += 1
+            return self._estimate(uid, seen) | of_the_run(set_aside, len(seen), self.bundle)
+        except (OSError, InferenceError, InternalError) as error:
+            return Unavailable(str(error))
+
+    def _look(self, content: bytes, study_instance_uid: str) -> tuple[View, Crop]:
+        identity = read_identity(content)
+        check_identity(identity)
+        if identity.study_instance_uid != study_instance_uid:
+            raise MixedStudies("The object belongs to another study.")
+        view = recognise_view(read_names(content), self._plan.view_rules)
+        if view is None:
+            raise UnrecognisedView("No attribute names a view.")
+        return view, crop_instance(self._readers.read(content))
+
+    def _estimate(self, uid: str, seen: dict[str, tuple[View, Crop]]) -> Row:
+        choices = choose_images(received_image(view, crop) for view, crop in seen.values())
+        if hindrance := obstacle(choices, allow_partial=self._plan.allow_partial):
+            return not_scored(uid, hindrance.code, hindrance.detail)
+        crops = {view: seen[choice.image.key.sop_instance_uid][1] for view, choice in choices.items()}
+        return scored(estimate_study(crops, self._model))
+
+
+def score_here(plan: Plan, sources: Iterable[Source]) -> Iterator[Row | Unavailable]:
+    """Score studies in this process, in the order in which they are done.
+
+    One study more than the network can take is read at the same time, so that the network never waits.
+    """
+    at_once = plan.threads + 1
+    with Scorer(plan) as scorer, ThreadPoolExecutor(at_once, thread_name_prefix="studies") as pool:
+        yield from _in_window(lambda source: pool.submit(scorer.score, source), sources, 2 * at_once)
+
+
+def score_elsewhere(plan: Plan, sources: Iterable[Source], pool: Executor, at_once: int) -> Iterator[Row | Unavailable]:
+    """Score studies in the processes of a pool, which load the bundle once each.
+
+    Parameters
+    ----------
+    plan : Plan
+    sources : iterable of Source
+    pool : Executor
+    at_once : int
+        Studies that its processes work on at the same time.
+    """
+    yield from _in_window(lambda source: pool.submit(_score_in_worker, plan, source), sources, 2 * at_once)
+
+
+def _in_window(submit: Callable[[Source], "Future[T]"], sources: Iterable[Source], width: int) -> Iterator[T]:
+    """Keep so many studies under way, and give what is done; those under way are not lost when one fails."""
+    waiting = iter(sources)
+    under_way = {submit(source) for source in islice(waiting, width)}
+    try:
+        while under_way:
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            under_way |= {submit(source) for source in islice(waiting, len(done))}
+            yield from (each.result() for each in done)
+    finally:
+        for each in under_way:
+            each.cancel()
+
+
+@lru_cache(1)
+def _scorer(plan: Plan) -> Scorer:
+    """Keep the loaded bundle in a worker process, for all the studies that come its way."""
+    return Scorer(plan)
+
+
+def _score_in_worker(plan: Plan, source: Source) -> Row | Unavailable:
+    """Score one study in a process that scores many."""
+    return _scorer(plan).score(source)
