@@ -14,7 +14,7 @@ BUILDER ?= docker build
 # More arguments for pytest: make test ARGS='tests/unit -k tissue'
 ARGS ?=
 
-.PHONY: help demo serve bundle bench test check lint format dev constraints sbom image clean
+.PHONY: help demo serve bundle bench test check lint format dev constraints docs sbom image clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,10 @@ constraints: dev  ## Resolve the pins again, newest allowed versions
 	@$(COMPILE) --upgrade pyproject.toml --extra postgres --extra training --extra dev -c $(PINS)/build.txt -o $(PINS)/dev.txt
 	@$(COMPILE) pyproject.toml --extra postgres --extra training -c $(PINS)/dev.txt -o $(PINS)/training.txt
 	@$(COMPILE) pyproject.toml --extra postgres -c $(PINS)/dev.txt -o $(PINS)/service.txt
+
+docs: dev  ## Make the pages of docs/ into a site: out/docs/index.html; a warning is an error
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs out/docs
+	@echo out/docs/index.html
 
 sbom: dev  ## List what the service is made of, licences included: out/liver-pdff.cdx.json (CycloneDX)
 	@$(PYTHON) -m venv --clear --without-pip $(VENV)-service

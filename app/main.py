@@ -22,7 +22,7 @@ from app.adapters.readers import Readers
 from app.adapters.repository import AnalysisRepository
 from app.adapters.retention import Retention
 from app.adapters.study_repository import StudyRepository
-from app.api import analyses, audit, pages, previews, results, stow, studies, system
+from app.api import analyses, audit, pages, previews, reports, results, stow, studies, system
 from app.api.access import AccessControl, Gatekeeper, SecurityHeaders, add_security
 from app.api.limits import BodyBounds, HeadAsGet, UploadLimits
 from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
@@ -88,7 +88,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
     install_problem_handlers(app, metrics)
-    for module in (analyses, previews, results, studies, stow, pages, audit, system):
+    for module in (analyses, previews, results, reports, studies, stow, pages, audit, system):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(packages=[("app.api", "static")]))
     add_problem_schema(app.openapi())

@@ -8,7 +8,7 @@ from typing import Any
 from app.adapters.manifest import Evaluation
 from app.adapters.pictures import draw_overlay
 from app.adapters.png import encode_png
-from app.api.pages import render_report
+from app.api.reports import make_report, render_html, render_pdf
 from app.api.schemas import analysis_out
 from app.core.notices import NOTICE, VIEW_NAMES, remarks
 from app.core.values import Analysis, Crop, Estimate, Target, View, ViewEstimate
@@ -50,7 +50,9 @@ def write_folder(folder: Path, analysis: Analysis, crops: Mapping[View, Crop], e
     folder.mkdir(parents=True, exist_ok=True)
     tissues = {view: crop.tissue.pixels for view, crop in crops.items()}
     (folder / "analysis.json").write_text(json.dumps(document(analysis), indent=2) + "\n")
-    (folder / "report.html").write_text(render_report(analysis, tissues, evaluation))
+    report = make_report(analysis, tissues, evaluation)
+    (folder / "report.html").write_text(render_html(report))
+    (folder / "report.pdf").write_bytes(render_pdf(report))
     for view in analysis.estimate.views:
         (folder / f"{view.view}.tissue.png").write_bytes(encode_png(tissues[view.view]))
         for target in Target:

@@ -122,6 +122,7 @@ def ask(client: httpx2.Client, run: Run) -> None:
     paths = [
         base,
         f"{base}/report",
+        f"{base}/report.pdf",
         f"/v1/studies/{uid}",
         "/v1/analyses",
         "/v1/audit",

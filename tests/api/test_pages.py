@@ -1,13 +1,17 @@
 """What the pages and their previews say; how they look and behave is for tests/browser."""
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import pytest
 from fastapi.testclient import TestClient
 
 from app.adapters.bundle_store import Bundle
+from app.core.notices import VIEW_NAMES
 from app.core.values import View
 from tests.api.test_analyses import post
 from tests.conftest import ServiceFactory
@@ -81,6 +85,56 @@ class TestReport:
             page = client.get(f"/v1/analyses/{analysis['id']}/report").text
         assert "it is not the one that is loaded now" in page
         assert "Spearman" not in page
+
+
+class TestPdf:
+    def test_its_numbers_are_those_of_the_answer(self, client: TestClient) -> None:
+        analysis = post(client, four_view_study()).json()
+        answer = client.get(f"/v1/analyses/{analysis['id']}/report.pdf")
+        assert answer.headers["content-type"] == "application/pdf"
+        [text] = pdf_texts(answer.content)
+        shown = [(VIEW_NAMES[View(view["view"])], view) for view in analysis["views"]]
+        for name, said in [*shown, ("Averaged multiview model", analysis["estimate"])]:
+            numbers = f"{said['pdff_percent']:.1f} {said['probability_ge5']:.2f} {said['probability_ge10']:.2f}"
+            assert f"{name} {numbers}" in text
+        assert f"{analysis['estimate']['pdff_percent']:.1f} % PDFF" in text
+        for said in ("Not a medical device", "Synthetic bundle", analysis["study_instance_uid"], analysis["id"]):
+            assert said in text
+        assert analysis["bundle"]["sha256"] in text
+        assert f"http://testserver/v1/analyses/{analysis['id']}/report" in text
+
+    def test_it_is_the_page(self, client: TestClient) -> None:
+        """What the HTML remarks, the PDF remarks; the same report is the same bytes."""
+        base = f"/v1/analyses/{post(client, four_view_study()).json()['id']}"
+        page = html.unescape(client.get(f"{base}/report").text)
+        remarks = re.findall(r"<li>(.*?)</li>", page)
+        [text] = pdf_texts(client.get(f"{base}/report.pdf").content)
+        assert len(remarks) >= 3
+        assert all(remark in text for remark in remarks)
+        assert client.get(f"{base}/report.pdf").content == client.get(f"{base}/report.pdf").content
+
+    @pytest.mark.parametrize("host", ["a<b>&c", "x" * 3000])
+    def test_a_strange_host_is_text_or_left_out(self, client: TestClient, host: str) -> None:
+        base = f"/v1/analyses/{post(client, four_view_study()).json()['id']}"
+        answer = client.get(f"{base}/report.pdf", headers={"host": host})
+        assert answer.is_success
+        assert ("Found at" in pdf_texts(answer.content)[0]) == (len(host) < 100)
+
+    def test_partial_answers_and_many_remarks_stay_one_page(self, client: TestClient) -> None:
+        views = list(four_view_study(rows=240, columns=320).items())[:2]
+        answer = client.post(
+            "/v1/analyses",
+            files={str(view): content for view, content in views},
+            data={"allow_partial": "true"},
+        ).json()
+        [text] = pdf_texts(client.get(f"/v1/analyses/{answer['id']}/report.pdf").content)
+        assert "Average of 2 of 4 views" in text
+
+
+def pdf_texts(content: bytes) -> list[str]:
+    """Read the text of every page as one line."""
+    with pypdfium2.PdfDocument(content) as document:
+        return [" ".join(page.get_textpage().get_text_range().split()) for page in document]
 
 
 class TestList:

@@ -1,0 +1,86 @@
+"""The manifests as kustomize writes them, validated strictly: a field that the API does not know is an error."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from ruamel.yaml import YAML
+
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+VERSIONS = ("1.30", "1.34", kubernetes_validate.latest_version())
+POD_KINDS = ("Deployment", "Job")
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def manifests() -> dict[str, Any]:
+    """Every object by its kind."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed (Debian package kubernetes-client)")
+    command = ["kubectl", "kustomize", str(ROOT / "docker/kubernetes")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return {each["kind"]: each for each in YAML(typ="safe").load_all(done.stdout)}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_manifest_is_valid(manifests: Mapping[str, Any], version: str) -> None:
+    assert {*POD_KINDS, "HorizontalPodAutoscaler", "NetworkPolicy", "Service", "ConfigMap"} <= manifests.keys()
+    for manifest in manifests.values():
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_a_misspelt_field_would_be_found(manifests: Mapping[str, Any]) -> None:
+    misspelt = deepcopy(manifests["Deployment"])
+    misspelt["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError, match="readynessProbe"):
+        kubernetes_validate.validate(misspelt, VERSIONS[-1], strict=True)
+
+
+@pytest.mark.parametrize("kind", POD_KINDS)
+def test_every_container_is_hardened_and_bounded(manifests: Mapping[str, Any], kind: str) -> None:
+    pod = manifests[kind]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    for container in pod["containers"]:
+        security = container["securityContext"]
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"].keys() == {"cpu", "memory"}
+
+
+def test_pods_take_their_settings_from_the_generated_map(manifests: Mapping[str, Any]) -> None:
+    name = manifests["ConfigMap"]["metadata"]["name"]
+    for kind in POD_KINDS:
+        [container] = manifests[kind]["spec"]["template"]["spec"]["containers"]
+        assert {"configMapRef": {"name": name}} in container["envFrom"]
+
+
+def test_the_settings_are_settings_and_ask_for_keys(manifests: Mapping[str, Any]) -> None:
+    prefix = "LIVER_PDFF_"
+    values = {name.removeprefix(prefix).lower(): value for name, value in manifests["ConfigMap"]["data"].items()}
+    settings = Settings.model_validate(values)
+    settings.check_exposure()
+    assert settings.authentication == "required"
+    [container] = manifests["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["cpu"] == str(settings.threads)
+    [metric] = manifests["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    assert int(metric["pods"]["target"]["averageValue"]) < settings.max_in_flight
+
+
+def test_policies_and_services_choose_the_pods(manifests: Mapping[str, Any]) -> None:
+    labels = manifests["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    assert manifests["Service"]["spec"]["selector"].items() <= labels
+    assert manifests["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"].items() <= labels
+    policy = manifests["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"].items()
+    assert policy <= labels
+    assert policy <= manifests["Job"]["spec"]["template"]["metadata"]["labels"].items()
