@@ -17,6 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from app import __version__
+from app.adapters import logs
 from app.adapters.bundle_store import Bundle, load_bundle, sign_bundle
 from app.adapters.memory import loading_for_good, use_few_arenas
 from app.core.access import AccessScope, Actor
@@ -49,7 +50,7 @@ def serve(
     """Serve the HTTP interface until it is stopped."""
     use_few_arenas()
     settings = Settings(host=host, port=port)
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure(settings.log_level, settings.log_format)
     settings.check_exposure()
     for name in unknown_settings():
         logger.warning("%s is no setting and is ignored", name)
@@ -66,7 +67,7 @@ def serve(
         host=settings.host,
         port=settings.port,
         log_config=None,
-        access_log=False,  # access lines would carry query strings, and with them study UIDs
+        access_log=False,  # its lines would carry addresses, and with them study UIDs: see app.api.observation
         server_header=False,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,

@@ -22,9 +22,11 @@ from app.adapters.readers import Readers
 from app.adapters.repository import AnalysisRepository
 from app.adapters.retention import Retention
 from app.adapters.study_repository import StudyRepository
+from app.adapters.traces import tracing
 from app.api import analyses, audit, pages, previews, reports, results, stow, studies, system
 from app.api.access import AccessControl, Gatekeeper, SecurityHeaders, add_security
 from app.api.limits import BodyBounds, HeadAsGet, UploadLimits
+from app.api.observation import Observation
 from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
 from app.api.runtime import Runtime
 from app.core.errors import BundleError, StorageUnavailable
@@ -72,7 +74,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with Database(settings.database_url) as database:
+        with tracing(wanted=settings.traces), Database(settings.database_url) as database:
             app.state.runtime = runtime = build_runtime(settings, database, metrics, view_rules, bundle)
             with closing(runtime), runtime.pulse, keep_house(runtime, settings):
                 yield
@@ -87,6 +89,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
     app.add_middleware(AccessControl, metrics=metrics)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observation)
     install_problem_handlers(app, metrics)
     for module in (analyses, previews, results, reports, studies, stow, pages, audit, system):
         app.include_router(module.router)

@@ -6,8 +6,9 @@ HTTP, STOW-RS and the command line are clients of this module; it knows none of 
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -19,6 +20,7 @@ from app.adapters.engine import Engine
 from app.adapters.metrics import Metrics
 from app.adapters.png import encode_png
 from app.adapters.repository import AnalysisRepository
+from app.adapters.traces import span
 from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, UploadTooLarge
 from app.core.pipeline import all_or_refuse, crop_instance, crop_views, fingerprint, read_outputs
@@ -132,9 +134,9 @@ class AnalysisService:
         ------
         DicomError, ImageError
         """
-        with self._metrics.stage("read"):
+        with self._stage("read"):
             instance = self._readers.read(content)
-        with self._metrics.stage("crop"):
+        with self._stage("crop"):
             return crop_instance(instance)
 
     def preview(self, content: bytes) -> tuple[View | None, Crop]:
@@ -170,10 +172,10 @@ class AnalysisService:
         return analysis, is_new
 
     def _crops(self, parts: Sequence[Part], *, allow_partial: bool) -> dict[View, Crop]:
-        with self._metrics.stage("read"):
+        with self._stage("read"):
             candidates = all_or_refuse(self._pool.map(self._attempt_read, parts))
             views = assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
-        with self._metrics.stage("crop"):
+        with self._stage("crop"):
             return crop_views(views, self._pool.map)
 
     def _attempt_read(self, part: Part) -> Candidate | AnalysisError:
@@ -188,10 +190,10 @@ class AnalysisService:
         question = fingerprint(crops, self.bundle.sha256)
         if known := self.repository.find(question):
             return self._repeated(known, by)
-        with self._metrics.stage("estimate"):
+        with self._stage("estimate"):
             estimate, pngs = self._estimate(crops)
         analysis = Analysis(str(uuid.uuid4()), datetime.now(UTC), self.bundle.identity, estimate)
-        with self._metrics.stage("store"):
+        with self._stage("store"):
             stored, is_new = self.repository.add(analysis, question, pngs, by)
         if not is_new:
             return self._repeated(stored, by)
@@ -226,6 +228,13 @@ class AnalysisService:
                 limit_bytes=self.max_instance_bytes,
             )
 
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        with self._metrics.stage(name), span(name):
+            yield
+
     def _record(self, outcome: str, started: float) -> None:
         self._metrics.outcome(outcome)
-        logger.info("analysis outcome=%s elapsed_ms=%.0f", outcome, 1000 * (time.perf_counter() - started))
+        elapsed_ms = round(1000 * (time.perf_counter() - started))
+        said = {"outcome": outcome, "elapsed_ms": elapsed_ms}
+        logger.info("analysis outcome=%s elapsed_ms=%d", outcome, elapsed_ms, extra=said)

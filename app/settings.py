@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.adapters.cpus import usable_cpus
+from app.adapters.logs import LogFormat
 from app.adapters.oidc import IssuerSettings
 from app.adapters.onnx_networks import Provider
 from app.core.values import View
@@ -80,6 +81,10 @@ class Settings(BaseSettings):
         "", description="Authorization header for the archive that `liver-pdff score` asks.", repr=False
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
+    log_format: LogFormat = Field("text", description="text: a line to read; json: an object a line.")
+    traces: bool = Field(
+        False, description="Send spans by OTLP over HTTP, as the OTEL_* variables say (needs the extra `traces`)."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

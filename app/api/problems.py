@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from app.adapters.logs import REQUEST_ID, REQUEST_ID_HEADER
 from app.adapters.metrics import Metrics
 from app.core import errors
 from app.core.errors import (
@@ -209,7 +210,9 @@ def install_problem_handlers(app: FastAPI, metrics: Metrics) -> None:
     def _unforeseen(_request: Request, error: Exception) -> JSONResponse:
         internal = InternalError("Something failed that nobody foresaw. Tell the operator, who finds it in the log.")
         internal.__cause__ = error
-        return refuse(internal)
+        answer = refuse(internal)
+        answer.headers[REQUEST_ID_HEADER] = REQUEST_ID.get()  # this answer is made outside of `app.api.observation`
+        return answer
 
 
 def _cause(error: AnalysisError) -> str:
