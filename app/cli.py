@@ -5,11 +5,13 @@ What only some verbs need is imported there: half of the time until the service 
 
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from getpass import getuser
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -122,6 +124,14 @@ def score(
     typer.echo(f"{tally.sentences()}\n{out} is written.\n{NOTICE}")
     if tally.unavailable:
         raise typer.Exit(1)
+
+
+@cli.command()
+def demo() -> None:
+    """Do the whole job on simulated studies: a bundle, a running service, four files, answer and pictures in out/."""
+    if find_spec("training") is None:
+        raise ValueError("The training package is not here: run `make demo` in the repository.")
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "training", "demo"], check=False).returncode)
 
 
 @database_cli.command("upgrade")

@@ -3,8 +3,6 @@
 import logging
 import threading
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 from app.adapters.retention import Retention
 from app.core.access import SERVICE
@@ -19,7 +17,7 @@ RETRY_S = 60.0
 
 
 class Housekeeping:
-    """A thread that works at the start and every hour; as a context it runs and ends.
+    """Works at the start and every hour, in the background.
 
     Parameters
     ----------
@@ -39,33 +37,22 @@ class Housekeeping:
         self._studies = studies
         self._unfinished = unfinished
         self._kept = kept
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
+    def run(self, stopping: threading.Event) -> None:
+        """Tidy until told to stop."""
         since: datetime | None = None  # at the start, all: nobody knows how long the service was down
         pause = 0.0
-        while not self._stopping.wait(pause):
+        while not stopping.wait(pause):
             now = datetime.now(UTC)
             try:
-                self.tidy(now, since)
+                self.tidy(now, since, stopping)
             except StorageUnavailable as error:
                 logger.warning("housekeeping waits: code=%s", error.code)
                 pause = RETRY_S
             else:
                 since, pause = now - self._unfinished, INTERVAL_S
 
-    def tidy(self, now: datetime, since: datetime | None = None) -> None:
+    def tidy(self, now: datetime, since: datetime | None = None, stopping: threading.Event | None = None) -> None:
         """Analyse what can be analysed, then forget what stayed unfinished, or was kept, for too long.
 
         Raises
@@ -73,7 +60,7 @@ class Housekeeping:
         StorageUnavailable
         """
         for uid in self._studies.forgotten(since) if self._studies else ():
-            if self._stopping.is_set():
+            if stopping and stopping.is_set():
                 return
             assert self._studies  # noqa: S101 - else there is no uid
             self._studies.settle([uid], SERVICE)

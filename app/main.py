@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from app import __version__
 from app.adapters.api_keys import ApiKeys
 from app.adapters.audit_trail import AuditTrail
+from app.adapters.background import in_background
 from app.adapters.bundle_store import Bundle, load_bundle
 from app.adapters.database import Database
 from app.adapters.memory import return_unused
@@ -31,6 +32,7 @@ from app.api.problems import STATUS, add_problem_schema, install_problem_handler
 from app.api.runtime import Runtime
 from app.core.errors import BundleError, StorageUnavailable
 from app.core.notices import NOTICE
+from app.core.scanners import OTHER
 from app.core.views import ViewRule
 from app.housekeeping import Housekeeping
 from app.service import AnalysisService
@@ -70,13 +72,18 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
     """
     view_rules = read_view_rules(settings.view_rules)
     metrics = Metrics()
-    metrics.announce(error.code for error in STATUS)
+    metrics.announce((error.code for error in STATUS), [*settings.scanners, OTHER])
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with tracing(wanted=settings.traces), Database(settings.database_url) as database:
             app.state.runtime = runtime = build_runtime(settings, database, metrics, view_rules, bundle)
-            with closing(runtime), runtime.pulse, keep_house(runtime, settings):
+            house = keep_house(runtime, settings)
+            with (
+                closing(runtime),
+                in_background("pulse", runtime.pulse.run),
+                in_background("housekeeping", house.run),
+            ):
                 yield
 
     app = FastAPIOffline(title="liver-pdff", version=__version__, description=DESCRIPTION, lifespan=lifespan)
@@ -189,4 +196,5 @@ def _build_service(
         view_rules=view_rules,
         max_instance_bytes=settings.max_instance_mib * MIB,
         threads=settings.threads,
+        scanners=settings.scanners,
     )

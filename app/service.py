@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -22,8 +22,9 @@ from app.adapters.png import encode_png
 from app.adapters.repository import AnalysisRepository
 from app.adapters.traces import span
 from app.core.access import Actor
-from app.core.errors import AnalysisError, EmptyUpload, UploadTooLarge
+from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
 from app.core.pipeline import all_or_refuse, crop_instance, crop_views, fingerprint, read_outputs
+from app.core.scanners import name_scanner
 from app.core.tensors import to_pictures
 from app.core.values import Analysis, Crop, DicomInstance, Estimate, View
 from app.core.views import Candidate, ViewRule, assign_views, recognise_view
@@ -76,6 +77,8 @@ class AnalysisService:
         Largest file.
     threads : int
         So many images are read, cropped or encoded at once, and so many go through the network, whoever sent them.
+    scanners : sequence of str
+        Models that the metrics tell apart.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class AnalysisService:
         view_rules: Sequence[ViewRule],
         max_instance_bytes: int,
         threads: int = 1,
+        scanners: Sequence[str] = (),
     ) -> None:
         self.bundle = bundle
         self.repository = repository
@@ -99,6 +103,7 @@ class AnalysisService:
         self._metrics = metrics
         self._readers = readers
         self._view_rules = view_rules
+        self._scanners = scanners
 
     def analyse(self, parts: Sequence[Part], by: Actor, *, allow_partial: bool = False) -> tuple[Analysis, bool]:
         """Answer one study, and store the answer before it is given.
@@ -135,8 +140,8 @@ class AnalysisService:
         DicomError, ImageError
         """
         with self._stage("read"):
-            instance = self._readers.read(content)
-        with self._stage("crop"):
+            instance = self._read(content)
+        with self._stage("crop"), self._refused_images_counted():
             return crop_instance(instance)
 
     def preview(self, content: bytes) -> tuple[View | None, Crop]:
@@ -147,7 +152,7 @@ class AnalysisService:
         UploadError, DicomError, ImageError
         """
         self.check_size(content)
-        instance = self._readers.read(content)
+        instance = self._read(content)
         return recognise_view(instance.view_texts, self._view_rules), crop_instance(instance)
 
     def recognise(self, content: bytes) -> View | None:
@@ -175,16 +180,32 @@ class AnalysisService:
         with self._stage("read"):
             candidates = all_or_refuse(self._pool.map(self._attempt_read, parts))
             views = assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
-        with self._stage("crop"):
+        with self._stage("crop"), self._refused_images_counted():
             return crop_views(views, self._pool.map)
 
     def _attempt_read(self, part: Part) -> Candidate | AnalysisError:
         try:
             self.check_size(part.content)
-            return Candidate(part.name, self._readers.read(part.content), part.declared_view)
+            return Candidate(part.name, self._read(part.content), part.declared_view)
         except AnalysisError as error:
             error.part = part.name
             return error
+
+    def _read(self, content: bytes) -> DicomInstance:
+        """Read one object, and call its scanner as the operator does."""
+        instance = self._readers.read(content)
+        scanner = name_scanner(instance.scanner_model, self._scanners)
+        return replace(instance, origin=replace(instance.origin, scanner=scanner))
+
+    @contextmanager
+    def _refused_images_counted(self) -> Iterator[None]:
+        try:
+            yield
+        except ImageError as error:
+            for each in (error, *error.also):
+                if isinstance(each, ImageError):
+                    self._metrics.refused_image(each.code, each.scanner)
+            raise
 
     def _answer(self, crops: dict[View, Crop], by: Actor) -> tuple[Analysis, bool]:
         question = fingerprint(crops, self.bundle.sha256)
@@ -197,7 +218,7 @@ class AnalysisService:
             stored, is_new = self.repository.add(analysis, question, pngs, by)
         if not is_new:
             return self._repeated(stored, by)
-        self._metrics.pdff(stored.estimate.pdff_percent)
+        self._metrics.pdff(stored.estimate.pdff_percent, next(iter(crops.values())).origin.scanner)
         return stored, True
 
     def _repeated(self, known: Analysis, by: Actor) -> tuple[Analysis, bool]:

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         None,
         description="JSON file of this site's view rules (see docs/views.md), instead of the English defaults.",
     )
+    scanner_models: str = Field(
+        "", description="Scanners that the metrics tell apart, by (0008,1090), with semicolons; the rest are `other`."
+    )
     upload_timeout_s: Annotated[float, Field(gt=0)] = Field(60, description="Time for a request's body to arrive.")
     retention_days: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Analyses are deleted so long after they were made, crops and all; by default never."
@@ -97,6 +100,11 @@ class Settings(BaseSettings):
         for url in filter(None, (self.oidc_issuer, self.oidc_jwks_url)):
             _check_safe(url)
         return self
+
+    @property
+    def scanners(self) -> list[str]:
+        """Models of scanners that the metrics tell apart."""
+        return [name for each in self.scanner_models.split(";") if (name := each.strip())]
 
     def check_exposure(self) -> None:
         """Raise ValueError where anybody on the network could do everything, unless that is what was said."""

@@ -26,7 +26,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a long look be asked for: make test ARGS='tests/storage/test_kill.py --kills 200'."""
     parser.addoption("--kills", type=int, default=4, help="kill -9 so many times on each database")
     parser.addoption(
-        "--examples", type=int, default=300, help="make so many hostile objects, and a tenth as many calls of each kind"
+        "--examples",
+        type=int,
+        default=300,
+        help="make so many hostile objects, and a twentieth as many calls of each kind",
     )
 
 

@@ -111,7 +111,7 @@ def _page(client: httpx2.Client, url: str, query: Mapping[str, str]) -> list[Map
     try:
         answer = client.get(url, params=query, headers={"Accept": _JSON}).raise_for_status()
         return list(answer.json()) if answer.status_code != httpx2.codes.NO_CONTENT else []
-    except (httpx2.HTTPError, ValueError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise ConnectionError(_sentence(error)) from error
 
 
@@ -131,7 +131,10 @@ def _objects(client: httpx2.Client, url: str, max_instance_bytes: int) -> Iterat
 
 
 def _uid(attributes: Mapping[str, Any], tag: str) -> str:
-    return str(attributes[tag]["Value"][0])
+    try:
+        return str(attributes[tag]["Value"][0])
+    except (KeyError, IndexError, TypeError) as error:
+        raise ConnectionError(f"The archive lists something without ({tag[:4]},{tag[4:]}).") from error
 
 
 def _sentence(error: Exception) -> str:

@@ -16,6 +16,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from app.core.errors import ImageError
+from app.core.scanners import OTHER
 from app.core.values import BundleIdentity
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
@@ -60,8 +62,15 @@ class Metrics:
         )
         self._pdff = Histogram(
             "liver_pdff_estimated_pdff_percent",
-            "Estimated PDFF of new analyses, percent.",
+            "Estimated PDFF of new analyses, percent, by scanner.",
+            ["scanner"],
             buckets=_PDFF_PERCENT,
+            registry=self._registry,
+        )
+        self._refused_images = Counter(
+            "liver_pdff_refused_images",
+            "Images that do not show what the method needs, by code and scanner.",
+            ["code", "scanner"],
             registry=self._registry,
         )
         self._lost_readers = Counter(
@@ -95,8 +104,12 @@ class Metrics:
         """Count a received instance."""
         self._received.labels(outcome, code).inc()
 
-    def announce(self, codes: Iterable[str]) -> None:
-        """Show every code at zero from the start: a rate sees a first occurrence only from there."""
+    def announce(self, codes: Iterable[str], scanners: Iterable[str] = (OTHER,)) -> None:
+        """Show every code and scanner at zero from the start: a rate sees a first occurrence only from there."""
+        for scanner in scanners:
+            self._pdff.labels(scanner)
+            for image_error in ImageError.__subclasses__():
+                self._refused_images.labels(image_error.code, scanner)
         for code in codes:
             self._refusals.labels(code)
         for outcome in ("created", "repeated"):
@@ -104,9 +117,13 @@ class Metrics:
         for outcome in ("stored", "repeated"):
             self._received.labels(outcome, "")
 
-    def pdff(self, pdff_percent: float) -> None:
+    def pdff(self, pdff_percent: float, scanner: str = OTHER) -> None:
         """Record the estimate of a new analysis."""
-        self._pdff.observe(pdff_percent)
+        self._pdff.labels(scanner).observe(pdff_percent)
+
+    def refused_image(self, code: str, scanner: str) -> None:
+        """Count an image that does not show what the method needs."""
+        self._refused_images.labels(code, scanner).inc()
 
     def lost_reader(self) -> None:
         """Count a reading process that was lost."""

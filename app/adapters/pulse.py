@@ -3,8 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from app.core.errors import AnalysisError, StorageUnavailable
 
@@ -14,7 +13,7 @@ STALE_S: Final = 3.0
 
 
 class Pulse:
-    """Checks once a second in a thread of its own; as a context it runs and ends.
+    """Checks at once, and then once a second in the background.
 
     Parameters
     ----------
@@ -28,20 +27,13 @@ class Pulse:
         self._check = check
         self._interval_s = interval_s
         self._stale_s = stale_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-        self._felt: tuple[float, AnalysisError | None] = (0.0, None)
-
-    def __enter__(self) -> Self:
+        self._felt: tuple[float, AnalysisError | None]
         self._feel()
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._thread.join()
+    def run(self, stopping: threading.Event) -> None:
+        """Check until told to stop."""
+        while not stopping.wait(self._interval_s):
+            self._feel()
 
     def require(self) -> None:
         """Raise what the last check raised.
@@ -57,10 +49,6 @@ class Pulse:
             raise error.with_traceback(None)  # else each answer would hang its frames onto the one error
         if time.monotonic() - moment > self._stale_s:
             raise StorageUnavailable("The database takes too long to answer. Ask again in a moment.")
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._interval_s):
-            self._feel()
 
     def _feel(self) -> None:
         error = None

@@ -22,6 +22,8 @@ file name: what is wrong is said by DICOM tag and by the upload's own field name
 import re
 from typing import ClassVar
 
+from app.core.scanners import OTHER
+
 
 class AnalysisError(Exception):
     """Something the sender, or the operator, has to change.
@@ -133,7 +135,15 @@ class IncompleteStudy(StudyError):
 
 
 class ImageError(AnalysisError):
-    """The picture does not show what the method needs."""
+    """The picture does not show what the method needs.
+
+    Attributes
+    ----------
+    scanner : str
+        What the operator calls the scanner that it comes from.
+    """
+
+    scanner: str = OTHER
 
 
 class NoTissue(ImageError):

@@ -57,7 +57,11 @@ def crop_instance(instance: DicomInstance) -> Crop:
     ------
     NoTissue, ColourDoppler, MultipleTissueRegions
     """
-    tissue = extract_tissue(instance.pixels, instance.regions)
+    try:
+        tissue = extract_tissue(instance.pixels, instance.regions)
+    except ImageError as error:
+        error.scanner = instance.origin.scanner
+        raise
     return Crop(
         sop_instance_uid=instance.sop_instance_uid,
         study_instance_uid=instance.study_instance_uid,

@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.scanners import OTHER
+
 GreyImage = NDArray[np.uint8]
 """Pixels of shape (rows, columns)."""
 ScreenPixels = NDArray[np.uint8]
@@ -96,6 +98,8 @@ class Origin:
         Date and time of the image, digits that sort; empty if the object does not say.
     study : mapping of str to str
         Attributes of the patient and the study by keyword, those that have a value.
+    scanner : str
+        What the operator calls the scanner; see `app.core.scanners`.
     """
 
     sop_class_uid: str = ""
@@ -103,6 +107,7 @@ class Origin:
     instance_number: int | None = None
     taken_at: str = ""
     study: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scanner: str = OTHER
 
     @property
     def is_referable(self) -> bool:
@@ -130,6 +135,8 @@ class DicomInstance:
         (0018,6011), possibly empty.
     view_texts : tuple of str
         Texts that may name the view, most telling attribute first.
+    scanner_model : str
+        (0008,1090) as the object says it.
     origin : Origin
     decoder : str
         Library and version that decoded the pixels.
@@ -145,6 +152,7 @@ class DicomInstance:
     number_of_frames: int = 1
     regions: tuple[UltrasoundRegion, ...] = ()
     view_texts: tuple[str, ...] = ()
+    scanner_model: str = ""
     origin: Origin = Origin()
     decoder: str = ""
     warnings: tuple[AnalysisWarning, ...] = ()

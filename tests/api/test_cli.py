@@ -45,6 +45,26 @@ def test_a_bad_bundle_is_one_sentence_and_status_1(
     assert capsys.readouterr().err.startswith("checksum_mismatch: heads.json differs")
 
 
+def test_the_demonstration_is_the_training_packages(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "__init__.py").touch()
+    (tmp_path / "training" / "__main__.py").write_text("import sys\nprint(sys.argv[1:])\nsys.exit(3)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "demo") == 3
+    assert capfd.readouterr().out == "['demo']\n"
+
+
+def test_without_the_training_package_the_demonstration_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("app.cli.find_spec", lambda name: None)
+    assert run(monkeypatch, "demo") == 1
+    assert "make demo" in capsys.readouterr().err
+
+
 class TestAnalyze:
     @pytest.fixture
     def files(self, phantom_study: dict[View, bytes], tmp_path: Path) -> dict[View, Path]:

@@ -46,7 +46,7 @@ def test_every_answer_is_a_documented_one(
     checks = CHECKS if authentication == "off" else (*CHECKS, "ignored_auth")
     with service(bundle_folder, tmp_path, authentication) as (address, key):
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json"]
-        command += ["--checks", ",".join(checks), "--max-examples", str(max(examples // 10, 1))]
+        command += ["--checks", ",".join(checks), "--max-examples", str(max(examples // 20, 1))]
         command += ["--no-color"]
         command += ["--header", f"Authorization: Bearer {key}"] if has_key else []
         ran = subprocess.run(
@@ -61,4 +61,4 @@ def test_every_answer_is_a_documented_one(
     print(ran.stdout[-600:])
     assert ran.returncode == 0, ran.stdout[-8000:] + ran.stderr[-2000:]
     assert generated
-    assert int(generated[1]) > 500
+    assert int(generated[1]) > 300

@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -17,7 +18,8 @@ from app.main import create_app
 from app.settings import Settings
 from tests.api.test_analyses import post
 from tests.conftest import ServiceFactory
-from tests.factories import four_view_study
+from tests.factories import four_view_study, us_instance
+from tests.stow import store
 
 
 def leaves(kind: type[AnalysisError]) -> set[type[AnalysisError]]:
@@ -147,8 +149,25 @@ class TestMetrics:
         for stage in ("read", "crop", "estimate", "store"):
             assert re.search(rf'liver_pdff_stage_seconds_count{{stage="{stage}"}} [123]\.0', text)
         assert "liver_pdff_in_flight_analyses 0.0" in text
-        assert "liver_pdff_estimated_pdff_percent_count 1.0" in text
+        assert 'liver_pdff_estimated_pdff_percent_count{scanner="other"} 1.0' in text
         assert 'liver_pdff_bundle_info{name="demo"' in text
+
+    def test_scanners_are_told_apart_in_the_operators_words(self, serve: ServiceFactory) -> None:
+        black = np.zeros((480, 640), np.uint8)
+        told, untold = ({"ManufacturerModelName": name} for name in ("logiq e10", "Quixote 7"))
+        with serve(scanner_models="S3000; LOGIQ E10") as client:
+            assert post(client, four_view_study(attributes=told)).is_success
+            assert store(client, list(four_view_study(study=2, attributes=told).values())).is_success
+            assert post(client, four_view_study(study=3, attributes=untold)).is_success
+            unusable = {"liver_kidney": us_instance(study=4, attributes=told, pixels=black)}
+            assert client.post("/v1/analyses", files=unusable, data={"allow_partial": "true"}).is_client_error
+            assert store(client, [us_instance(study=5, attributes=untold, pixels=black)]).is_success
+            text = client.get("/metrics").text
+        for scanner, count in (("LOGIQ E10", 2), ("other", 1), ("S3000", 0)):
+            assert f'liver_pdff_estimated_pdff_percent_count{{scanner="{scanner}"}} {count}.0' in text
+        for scanner, count in (("LOGIQ E10", 1), ("other", 1), ("S3000", 0)):
+            assert f'liver_pdff_refused_images_total{{code="no_tissue",scanner="{scanner}"}} {count}.0' in text
+        assert "Quixote" not in text
 
     def test_the_address_does_not_redirect(self, client: TestClient) -> None:
         answer = client.get("/metrics", follow_redirects=False)

@@ -1,6 +1,7 @@
 """The upload page in a real browser, as a person would use it."""
 
 import re
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -144,6 +145,23 @@ def test_the_report_is_one_sheet_of_a4(page: Page, study: Mapping[View, Path]) -
     assert re.search(rb"/MediaBox\s*\[0 0 59[45]\.\d+ 84[12]\.\d+\]", printed), "points: 210 x 297 mm"
 
 
+def test_the_report_as_pdf_is_a_link_away(page: Page, study: Mapping[View, Path]) -> None:
+    page.goto("/")
+    choose(page, *study.values())
+    link = analyse(page).get_by_role("link", name="PDF")
+    assert page.request.get(str(link.get_attribute("href"))).body().startswith(b"%PDF-")
+
+
+def test_a_folder_is_gone_through(page: Page, study: Mapping[View, Path], tmp_path: Path) -> None:
+    for number, path in enumerate(study.values()):
+        target = tmp_path / "study" / f"series{number}" / f"IM{number}"
+        target.parent.mkdir(parents=True)
+        shutil.copy(path, target)
+    page.goto("/")
+    page.locator("#folder").set_input_files(tmp_path / "study")
+    expect(page.locator("#hint")).to_have_text("Ready to be analysed.", timeout=30_000)
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_a_zip_is_opened(page: Page, study: Mapping[View, Path], tmp_path: Path, method: int) -> None:
     with zipfile.ZipFile(tmp_path / "study.zip", "w", method) as archive:
@@ -165,7 +183,7 @@ def test_a_cut_off_zip_is_refused(page: Page, study: Mapping[View, Path], tmp_pa
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [420, 1280])
+@pytest.mark.parametrize("width", [420, 834, 1280])
 def test_nothing_stands_in_anybodys_way(
     browser: Browser, address: str, study: Mapping[View, Path], scheme: str, width: int
 ) -> None:

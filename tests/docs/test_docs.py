@@ -33,8 +33,8 @@ RUN: dict[Block, dict[str, str]] = {
     ("use.md", "pip install '.[score]'"): {
         "pip install '.[score]'": "python -c 'import pyarrow'",
         "liver-pdff score 'https://pacs": ": 'https://pacs",  # tests/pacs asks a real archive
+        "liver-pdff score /archive --dask 4": ":",  # tests/api/test_score.py does
         "/archive": "archive",
-        "--dask 4": "--dask 2",
     },
 }
 """Page and beginning of a block, and what stands for somebody's own values."""

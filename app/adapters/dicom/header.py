@@ -45,6 +45,7 @@ class Header:
     palette: Palette
     regions: tuple[UltrasoundRegion, ...]
     view_texts: tuple[str, ...]
+    scanner_model: str
     origin: Origin
     warnings: tuple[AnalysisWarning, ...]
 
@@ -78,6 +79,7 @@ def _walk(data: bytes, limits: ReadLimits) -> Header:
         palette=read_palette(attributes) if pixel_format.photometric_interpretation == "PALETTE COLOR" else (),
         regions=read_regions(attributes, limits),
         view_texts=read_view_texts(attributes, limits),
+        scanner_model=attributes.words("ManufacturerModelName")[: limits.max_text_length],
         origin=read_origin(attributes, limits),
         warnings=warnings,
     )

@@ -66,6 +66,7 @@ KEPT: Final = (
     "SOPClassUID",
     "Modality",
     "Manufacturer",
+    "ManufacturerModelName",
     "PhotometricInterpretation",
     "PlanarConfiguration",
     "HighBit",

@@ -57,6 +57,7 @@ def _read(data: bytes, limits: ReadLimits) -> DicomInstance:
         number_of_frames=header.number_of_frames,
         regions=header.regions,
         view_texts=header.view_texts,
+        scanner_model=header.scanner_model,
         origin=header.origin,
         decoder=decoded.decoder,
         warnings=(*_frame_warnings(header), *decoded.warnings, *header.warnings),

@@ -6,6 +6,7 @@ import traceback
 
 import pytest
 
+from app.adapters.background import in_background
 from app.adapters.pulse import Pulse
 from app.core.errors import StorageUnavailable
 
@@ -36,7 +37,8 @@ class Fragile:
 
 def test_what_is_wrong_is_said_until_it_is_right_again() -> None:
     check = Fragile()
-    with Pulse(check, interval_s=SOON_S) as pulse:
+    pulse = Pulse(check, interval_s=SOON_S)
+    with in_background("pulse", pulse.run):
         pulse.require()
         check.is_broken = True
         check.wait_for_another()
@@ -49,7 +51,8 @@ def test_what_is_wrong_is_said_until_it_is_right_again() -> None:
 
 def test_a_check_that_hangs_is_not_waited_for() -> None:
     check = Fragile()
-    with Pulse(check, interval_s=SOON_S, stale_s=0.2) as pulse:
+    pulse = Pulse(check, interval_s=SOON_S, stale_s=0.2)
+    with in_background("pulse", pulse.run):
         check.goes_on.clear()
         time.sleep(0.3)
         started = time.monotonic()
@@ -65,9 +68,9 @@ def test_what_is_said_often_does_not_grow() -> None:
     check = Fragile()
     check.is_broken = True
     lengths = set()
-    with Pulse(check, interval_s=60) as pulse:
-        for _ in range(5):
-            with pytest.raises(StorageUnavailable) as raised:
-                pulse.require()
-            lengths.add(len(traceback.extract_tb(raised.value.__traceback__)))
+    pulse = Pulse(check)
+    for _ in range(5):
+        with pytest.raises(StorageUnavailable) as raised:
+            pulse.require()
+        lengths.add(len(traceback.extract_tb(raised.value.__traceback__)))
     assert len(lengths) == 1
