@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Protocol, Self, TypeVar
 
 from app.adapters.bundle_store import load_bundle
@@ -177,7 +178,7 @@ def score_elsewhere(plan: Plan, sources: Iterable[Source], pool: Executor, at_on
 
 
 def _in_window(submit: Callable[[Source], "Future[T]"], sources: Iterable[Source], width: int) -> Iterator[T]:
-    """Keep so many studies under way, and give what is done; those under way are not lost when one fails."""
+    """Keep so many studies under way, and give what is done; a fault ends it, and the next run asks the rest."""
     waiting = iter(sources)
     under_way = {submit(source) for source in islice(waiting, width)}
     try:
@@ -190,6 +191,10 @@ def _in_window(submit: Callable[[Source], "Future[T]"], sources: Iterable[Source
             each.cancel()
 
 
+_loading = Lock()
+"""A worker's threads come at the same time, and one bundle is enough."""
+
+
 @lru_cache(1)
 def _scorer(plan: Plan) -> Scorer:
     """Keep the loaded bundle in a worker process, for all the studies that come its way."""
@@ -198,4 +203,6 @@ def _scorer(plan: Plan) -> Scorer:
 
 def _score_in_worker(plan: Plan, source: Source) -> Row | Unavailable:
     """Score one study in a process that scores many."""
-    return _scorer(plan).score(source)
+    with _loading:
+        scorer = _scorer(plan)
+    return scorer.score(source)
