@@ -48,7 +48,7 @@ class Pulse:
         if error:
             raise error.with_traceback(None)  # else each answer would hang its frames onto the one error
         if time.monotonic() - moment > self._stale_s:
-            raise StorageUnavailable("The database takes too long to answer. Ask again in a moment.")
+            raise StorageUnavailable("The database takes too long to answer. Ask again in a moment.", retry_after_s=5)
 
     def _feel(self) -> None:
         error = None

@@ -9,7 +9,10 @@ from app.core.values import Analysis, View
 
 SCALE_PERCENT = (0, 5, 10, 20, 30, 40)
 """Marks of the scale that an estimate is drawn on."""
-READING = "P is a score at equal class frequency, not calibrated. A map shows where a sum comes from, not why."
+READING = (
+    "P is a score at equal class frequency, not calibrated. A map shows where a sum comes from, not why. "
+    "The method is that of doi 10.1002/jum.15693."
+)
 
 
 class Pictures(NamedTuple):

@@ -15,6 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from app.adapters.logs import REQUEST_ID
 from app.core.values import View
 from tests.conftest import ServiceFactory
 from tests.factories import four_view_study, us_instance
@@ -46,17 +47,19 @@ class TestRequestId:
             assert answer.is_client_error
             assert uuid.UUID(answer.headers["x-request-id"])
 
-    def test_a_fault_can_be_found_by_it(
-        self, serve: ServiceFactory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_fault_can_be_found_by_it(self, serve: ServiceFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+        logged: list[str] = []
+
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("nobody foresaw it")
 
         with serve() as client:
             monkeypatch.setattr("app.adapters.repository.AnalysisRepository.page", fail)
+            monkeypatch.setattr("app.api.problems.logger.error", lambda *_: logged.append(REQUEST_ID.get()))
             quiet = TestClient(client.app, raise_server_exceptions=False)
             answer = quiet.get("/v1/analyses", headers={"X-Request-ID": ID})
         assert (answer.status_code, answer.headers["x-request-id"]) == (500, ID)
+        assert logged == [ID], "the line is written outside of the middleware, and names the request all the same"
 
 
 def test_a_request_is_one_line_that_names_no_study(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
@@ -141,5 +144,6 @@ def test_spans_are_not_forgotten_in_silence(monkeypatch: pytest.MonkeyPatch) -> 
 def test_without_the_setting_nothing_is_traced() -> None:
     from app.adapters.traces import request_span, span
 
-    with request_span("GET", httpx2.Headers()) as traced, span("read"):
+    with request_span("GET", httpx2.Headers()) as traced, span("read") as current:
         traced.end("/", 200)
+        assert current is None

@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from app.adapters.bundle_store import read_manifest
 from app.adapters.score_table import SCHEMA, ScoreTable
 from app.core.scores import SCORED, columns
 from app.core.values import View
@@ -198,14 +197,11 @@ class TestTable:
         with ScoreTable(path, "0" * 64), pytest.raises(ValueError, match="Another run"), ScoreTable(path, "0" * 64):
             pass
 
-    def test_an_empty_tree_gives_an_empty_table(
-        self, score: Callable[..., tuple[Tally, Rows]], tmp_path: Path, bundle_folder: Path
-    ) -> None:
+    def test_an_empty_tree_gives_an_empty_table(self, score: Callable[..., tuple[Tally, Rows]], tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         _, found = score(tmp_path / "empty")
         assert found == {}
         assert pq.read_schema(tmp_path / "scores.parquet").equals(SCHEMA)
-        assert read_manifest(bundle_folder)[0].synthetic
 
 
 def test_a_source_that_is_not_there_leaves_nothing_behind(
