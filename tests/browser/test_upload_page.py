@@ -140,6 +140,7 @@ def test_the_report_is_one_sheet_of_a4(page: Page, study: Mapping[View, Path]) -
     with page.expect_navigation():
         analyse(page).get_by_role("link", name="Report to print").click()
     expect(page.get_by_text("What the operating points mean")).to_be_visible()
+    page.evaluate("document.querySelector('ul').innerHTML += '<li>One more remark.</li>'.repeat(8)")
     printed = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
     assert re.search(rb"/MediaBox\s*\[0 0 59[45]\.\d+ 84[12]\.\d+\]", printed), "points: 210 x 297 mm"
