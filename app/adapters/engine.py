@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from app.adapters.cpus import stand_back
 from app.core.values import HeadOutputs, Network, View
 
 
@@ -26,7 +27,7 @@ class Engine:
 
     def __init__(self, network: Network, threads: int) -> None:
         self._network = network
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine", initializer=stand_back)
 
     def submit(self, pictures: NDArray[np.uint8], views: Sequence[View]) -> "Pending":
         """Queue one study's pictures, shape (n, 224, 224), behind those that came before.

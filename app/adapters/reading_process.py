@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
+from app.adapters.cpus import stand_back
 from app.adapters.dicom import read_instance
 from app.core.errors import AnalysisError
 from app.core.values import DicomInstance
@@ -32,6 +33,7 @@ def main() -> None:
     """Fork a reader for every connection that comes through the control socket, until that is closed."""
     control = socket.socket(fileno=int(sys.argv[1]))
     restrict()
+    stand_back()
     gc.freeze()  # collecting would touch, and so copy, every page that is shared
     while connections := socket.recv_fds(control, 1, 1)[1]:
         if os.fork() == 0:

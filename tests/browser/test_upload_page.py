@@ -3,7 +3,7 @@
 import re
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -153,13 +153,34 @@ def test_the_report_as_pdf_is_a_link_away(page: Page, study: Mapping[View, Path]
     assert page.request.get(str(link.get_attribute("href"))).body().startswith(b"%PDF-")
 
 
-def test_a_folder_is_gone_through(page: Page, study: Mapping[View, Path], tmp_path: Path) -> None:
+def pick(page: Page, folder: Path) -> None:
+    page.locator("#folder").set_input_files(folder)
+
+
+def drop(page: Page, *paths: Path) -> None:
+    """Let go of files or folders over the page, as a hand with a mouse does."""
+    mouse = page.context.new_cdp_session(page)
+    carried = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        mouse.send("Input.dispatchDragEvent", {"type": kind, "x": 200, "y": 200, "data": carried})
+
+
+@pytest.mark.parametrize("way", [pick, drop])
+def test_a_folder_is_gone_through(
+    page: Page, study: Mapping[View, Path], tmp_path: Path, way: Callable[[Page, Path], None]
+) -> None:
     for number, path in enumerate(study.values()):
         target = tmp_path / "study" / f"series{number}" / f"IM{number}"
         target.parent.mkdir(parents=True)
         shutil.copy(path, target)
     page.goto("/")
-    page.locator("#folder").set_input_files(tmp_path / "study")
+    way(page, tmp_path / "study")
+    expect(page.locator("#hint")).to_have_text("Ready to be analysed.", timeout=30_000)
+
+
+def test_files_are_dropped(page: Page, study: Mapping[View, Path]) -> None:
+    page.goto("/")
+    drop(page, *study.values())
     expect(page.locator("#hint")).to_have_text("Ready to be analysed.", timeout=30_000)
 
 
