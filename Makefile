@@ -13,6 +13,8 @@ IMAGE ?= liver-pdff
 BUILDER ?= docker build
 # More arguments for pytest: make test ARGS='tests/unit -k tissue'
 ARGS ?=
+# Processes that run tests, a file each; 0: none but pytest itself, for a debugger
+JOBS ?= auto
 
 .PHONY: help demo serve bundle bench test check lint format dev constraints docs sbom image clean
 
@@ -32,7 +34,7 @@ bench: bundle $(VENV)-rivals/.ready  ## Time the service beside the bare network
 	@$(BIN)/python -m benchmarks.service --low-precision models/demo-int8/1.0.0 $(ARGS)
 
 test: dev  ## Run the tests; what is not installed is skipped, with the reason
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: lint test  ## Everything a commit must pass: format, ruff, mypy, import rule, tests
 

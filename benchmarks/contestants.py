@@ -41,14 +41,6 @@ class Server:
     pid: int
     ready_after_s: float
 
-    def rss_mib(self) -> float:
-        """Memory that the process and its children hold now."""
-        return sum(_status_mib(pid, "VmRSS") for pid in _family(self.pid))
-
-    def peak_mib(self) -> float:
-        """Most memory that the process ever held."""
-        return _status_mib(self.pid, "VmHWM")
-
 
 def bare_session(bundle: Path, threads: int) -> Callable[[], float]:
     """Open the bundle's network in a plain session; the function runs one study and gives the seconds it took.
@@ -147,19 +139,6 @@ def _wait_until_good(url: str, process: "subprocess.Popen[bytes]", log: Path) ->
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.01)
     raise RuntimeError(f"{url} never answered:\n{log.read_text()[-3000:]}")
-
-
-def _family(pid: int) -> Iterator[int]:
-    """Name a process and all below it."""
-    yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield from _family(int(child))
-
-
-def _status_mib(pid: int, field: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def machine() -> dict[str, object]:

@@ -24,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import memory_mib, open_files
 from benchmarks.studies import BOUNDARY, Study, make_studies
 from training.demo import running_service
 
@@ -211,22 +212,7 @@ def watch_processes(pid: int, tally: Tally, stop: threading.Event) -> None:
     """Sample memory and open files every five seconds."""
     started = time.perf_counter()
     while not stop.wait(5):
-        family = [pid, *descendants(pid)]
-        mib = sum(pss_mib(each) for each in family)
-        files = sum(len(list(Path(f"/proc/{each}/fd").iterdir())) for each in family)
-        tally.memory.append((time.perf_counter() - started, mib, files))
-
-
-def descendants(pid: int) -> list[int]:
-    """List the processes below one."""
-    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return children + [below for child in children for below in descendants(child)]
-
-
-def pss_mib(pid: int) -> float:
-    """Proportional set size: what is shared counts once for all that share it."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
+        tally.memory.append((time.perf_counter() - started, memory_mib(pid), open_files(pid)))
 
 
 def capacity(load: Load, references: Sequence[Reference], seconds: float) -> float:

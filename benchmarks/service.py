@@ -29,6 +29,7 @@ from benchmarks.contestants import (
     write_json,
 )
 from benchmarks.load import Load, load
+from benchmarks.processes import memory_mib, peak_mib
 from benchmarks.studies import KINDS, Kind, Study, make_studies
 from training.progress import progress
 
@@ -131,21 +132,21 @@ def start_ups(bundle: Path, threads: int, folder: Path, count: int) -> tuple[flo
     found = []
     for _ in range(count):
         with this_service(bundle, threads, folder) as server:
-            found.append((server.ready_after_s, server.rss_mib()))
-    ready_s, rss_mib = np.median(found, axis=0)
-    return float(ready_s), float(rss_mib)
+            found.append((server.ready_after_s, memory_mib(server.pid)))
+    ready_s, held_mib = np.median(found, axis=0)
+    return float(ready_s), float(held_mib)
 
 
 def memory(bundle: Path, threads: int, folder: Path, studies: Sequence[Study], soak: int) -> dict[str, float]:
     """Hold the memory after a tenth of the requests against that after all, overlays asked for all the while."""
     with this_service(bundle, threads, folder) as server:
-        found = {"start_mib": server.rss_mib()}
+        found = {"start_mib": memory_mib(server.pid)}
         for name, requests in (("early", soak // 10), ("late", soak - soak // 10)):
             for _ in progress(range(0, requests, 50), f"{name} requests", -(-requests // 50), "block"):
                 load(server.target, studies, 8, 50)
                 look_at_overlays(server)
-            found[f"{name}_mib"] = server.rss_mib()
-        return found | {"peak_mib": server.peak_mib(), "requests": float(soak)}
+            found[f"{name}_mib"] = memory_mib(server.pid)
+        return found | {"peak_mib": peak_mib(server.pid), "requests": float(soak)}
 
 
 def look_at_overlays(server: Server) -> None:
@@ -192,8 +193,8 @@ def compete(bundles: Mapping[str, Path], plan: Plan, folder: Path, *, rivals: bo
     extras: dict[str, object] = {**machine(), "threads": threads}
     extras |= {f"bytes of a study, {kind}": len(studies[kind][0].body) for kind in KINDS}
     for name, bundle in bundles.items():
-        ready_s, rss = start_ups(bundle, threads, folder, plan.starts)
-        extras[f"{name}, ready after"] = f"{ready_s:.2f} s, holding {rss:.0f} MiB"
+        ready_s, held_mib = start_ups(bundle, threads, folder, plan.starts)
+        extras[f"{name}, ready after"] = f"{ready_s:.2f} s, holding {held_mib:.0f} MiB"
         held = memory(bundle, threads, folder, studies["jpeg"], plan.soak)
         extras[f"{name}, memory"] = ", ".join(f"{key} {value:.0f}" for key, value in held.items())
     if not rivals:
