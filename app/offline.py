@@ -11,7 +11,7 @@ from app.adapters.bundle_store import Bundle
 from app.adapters.dicom import read_instance
 from app.adapters.engine import Engine
 from app.core.errors import AnalysisError
-from app.core.pipeline import all_or_refuse, crop_views, estimate_study
+from app.core.pipeline import all_or_refuse, crop_instance, estimate_study
 from app.core.values import Analysis, Crop, View
 from app.core.views import Candidate, ViewRule, assign_views
 
@@ -66,14 +66,15 @@ def analyse_files(
     """
     with ThreadPoolExecutor(threads) as pool, Engine(bundle.model.network, threads) as engine:
         candidates = all_or_refuse(pool.map(_attempt_read, files))
-        crops = crop_views(assign_views(candidates, allow_partial=allow_partial, rules=rules), pool.map)
+        crops = assign_views(candidates, allow_partial=allow_partial, rules=rules)
         estimate = estimate_study(crops, replace(bundle.model, network=engine))
     return Analysis(str(uuid.uuid4()), datetime.now(UTC), bundle.identity, estimate), crops
 
 
 def _attempt_read(file: StudyFile) -> Candidate | AnalysisError:
     try:
-        return Candidate(str(file.path), read_instance(file.path.read_bytes()), file.declared_view)
+        crop = crop_instance(read_instance(file.path.read_bytes()))
+        return Candidate(str(file.path), crop, file.declared_view)
     except AnalysisError as error:
         error.part = str(file.path)
         return error

@@ -29,7 +29,7 @@ from app.core.errors import (
     UnrecognisedView,
     UploadError,
 )
-from app.core.pipeline import crop_instance, estimate_study
+from app.core.pipeline import estimate_study
 from app.core.scores import Row, not_scored, of_the_run, scored
 from app.core.studies import choose_images, obstacle, received_image
 from app.core.values import Crop, View
@@ -143,7 +143,7 @@ class Scorer:
         view = recognise_view(read_names(content), self._plan.view_rules)
         if view is None:
             raise UnrecognisedView("No attribute names a view.")
-        return view, crop_instance(self._readers.read(content))
+        return view, self._readers.read(content)
 
     def _estimate(self, uid: str, seen: dict[str, tuple[View, Crop]]) -> Row:
         choices = choose_images(received_image(view, crop) for view, crop in seen.values())

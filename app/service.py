@@ -23,10 +23,10 @@ from app.adapters.repository import AnalysisRepository
 from app.adapters.traces import span
 from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
-from app.core.pipeline import all_or_refuse, crop_instance, crop_views, fingerprint, read_outputs
+from app.core.pipeline import all_or_refuse, fingerprint, read_outputs
 from app.core.scanners import name_scanner
 from app.core.tensors import to_pictures
-from app.core.values import Analysis, Crop, DicomInstance, Estimate, View
+from app.core.values import Analysis, Crop, Estimate, View
 from app.core.views import Candidate, ViewRule, assign_views, recognise_view
 
 logger = logging.getLogger(__name__)
@@ -52,10 +52,10 @@ class Part:
 
 
 class Reading(Protocol):
-    """Reads objects: `app.adapters.readers.Readers`."""
+    """Reads and crops objects: `app.adapters.readers.Readers`."""
 
-    def read(self, content: bytes) -> DicomInstance:
-        """Read one object, or raise `DicomError`."""
+    def read(self, content: bytes) -> Crop:
+        """Read and crop one object, or raise `DicomError` or `ImageError`."""
 
     def close(self) -> None:
         """Stop."""
@@ -139,10 +139,8 @@ class AnalysisService:
         ------
         DicomError, ImageError
         """
-        with self._stage("read"):
-            instance = self._read(content)
-        with self._stage("crop"), self._refused_images_counted():
-            return crop_instance(instance)
+        with self._stage("read"), self._refused_images_counted():
+            return self._read(content)
 
     def preview(self, content: bytes) -> tuple[View | None, Crop]:
         """Read and crop one image and tell which view it says it shows; nothing is stored.
@@ -152,8 +150,8 @@ class AnalysisService:
         UploadError, DicomError, ImageError
         """
         self.check_size(content)
-        instance = self._read(content)
-        return recognise_view(instance.view_texts, self._view_rules), crop_instance(instance)
+        crop = self._read(content)
+        return recognise_view(crop.view_texts, self._view_rules), crop
 
     def recognise(self, content: bytes) -> View | None:
         """Tell which view an image says it shows, without its pixels.
@@ -177,11 +175,9 @@ class AnalysisService:
         return analysis, is_new
 
     def _crops(self, parts: Sequence[Part], *, allow_partial: bool) -> dict[View, Crop]:
-        with self._stage("read"):
+        with self._stage("read"), self._refused_images_counted():
             candidates = all_or_refuse(self._pool.map(self._attempt_read, parts))
-            views = assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
-        with self._stage("crop"), self._refused_images_counted():
-            return crop_views(views, self._pool.map)
+            return assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
 
     def _attempt_read(self, part: Part) -> Candidate | AnalysisError:
         try:
@@ -191,11 +187,15 @@ class AnalysisService:
             error.part = part.name
             return error
 
-    def _read(self, content: bytes) -> DicomInstance:
-        """Read one object, and call its scanner as the operator does."""
-        instance = self._readers.read(content)
-        scanner = name_scanner(instance.scanner_model, self._scanners)
-        return replace(instance, origin=replace(instance.origin, scanner=scanner))
+    def _read(self, content: bytes) -> Crop:
+        """Read and crop one object, and call its scanner as the operator does."""
+        try:
+            crop = self._readers.read(content)
+        except ImageError as error:
+            error.scanner = name_scanner(error.scanner, self._scanners)
+            raise
+        scanner = name_scanner(crop.scanner_model, self._scanners)
+        return replace(crop, origin=replace(crop.origin, scanner=scanner))
 
     @contextmanager
     def _refused_images_counted(self) -> Iterator[None]:

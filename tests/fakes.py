@@ -11,10 +11,10 @@ from app.adapters.dicom import read_instance
 from app.adapters.manifest import Manifest
 from app.core.cam import class_activation_map
 from app.core.heads import predict
-from app.core.pipeline import Model
+from app.core.pipeline import Model, crop_instance
 from app.core.values import (
     BundleIdentity,
-    DicomInstance,
+    Crop,
     HeadOutputs,
     LinearHead,
     Preprocessing,
@@ -46,8 +46,8 @@ class FakeNetwork:
 class ReadersInProcess:
     """Reads where it is called, for tests that start many services."""
 
-    def read(self, content: bytes) -> DicomInstance:
-        return read_instance(content)
+    def read(self, content: bytes) -> Crop:
+        return crop_instance(read_instance(content))
 
     def close(self) -> None:
         pass

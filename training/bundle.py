@@ -37,7 +37,7 @@ from app.adapters.manifest import (
 from app.adapters.onnx_networks import OnnxNetwork
 from app.core.errors import BundleError
 from app.core.heads import probability
-from app.core.pipeline import Model, crop_views, estimate_study
+from app.core.pipeline import Model, crop_instance, estimate_study
 from app.core.values import Heads, LinearHead, Preprocessing, Target, Thresholds, View
 from training.features import CohortFeatures
 from training.heads import FittedHead, fit_head
@@ -307,8 +307,8 @@ def _write_golden(folder: Path, thresholds: ThresholdsInfo) -> None:
         preprocessing=Preprocessing(),
         thresholds=Thresholds(thresholds.ge5.probability, thresholds.ge10.probability),
     )
-    instances = {view: read_instance(path.read_bytes()) for view, path in paths.items()}
-    _write_json(folder / GOLDEN, golden_answer(estimate_study(crop_views(instances), model)))
+    crops = {view: crop_instance(read_instance(path.read_bytes())) for view, path in paths.items()}
+    _write_json(folder / GOLDEN, golden_answer(estimate_study(crops, model)))
 
 
 def _seal(folder: Path, manifest: Manifest) -> None:

@@ -12,7 +12,7 @@ from app.adapters.engine import Engine
 from app.adapters.manifest import Manifest
 from app.adapters.onnx_networks import OnnxNetwork, Provider
 from app.core.errors import AnalysisError, BundleUnreadable, ChecksumMismatch, GoldenMismatch, SignatureMismatch
-from app.core.pipeline import Model, crop_views, estimate_study
+from app.core.pipeline import Model, crop_instance, estimate_study
 from app.core.values import (
     BundleIdentity,
     Estimate,
@@ -189,8 +189,8 @@ def replay_golden(folder: Path, name: str, model: Model) -> None:
     """
     expected = read_golden(folder, name)
     try:
-        instances = {view: read_instance(_read(folder, f"golden/{view}.dcm")) for view in View}
-        found = golden_answer(estimate_study(crop_views(instances), model))
+        crops = {view: crop_instance(read_instance(_read(folder, f"golden/{view}.dcm"))) for view in View}
+        found = golden_answer(estimate_study(crops, model))
     except AnalysisError as error:
         raise GoldenMismatch(f"The bundle's golden study cannot be analysed: {error.detail}", file=name) from error
     if expected.keys() != found.keys():

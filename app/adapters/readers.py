@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from app.core.errors import AnalysisError, InternalError, UndecodablePixels
-from app.core.values import DicomInstance
+from app.core.values import Crop
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +55,15 @@ class Readers:
         for _ in range(processes):
             self._idle.put(_Reader(self._nursery.connect()))
 
-    def read(self, content: bytes) -> DicomInstance:
-        """Read one object, as `app.adapters.dicom.read_instance` does.
+    def read(self, content: bytes) -> Crop:
+        """Read one object and crop it, as `app.adapters.dicom.read_instance` and `crop_instance` do.
 
         Raises
         ------
         DicomError
             Whatever `read_instance` refuses, and `UndecodablePixels` for what does not come to an end.
+        ImageError
+            Whatever `crop_instance` refuses.
         InternalError
             If no process can be started.
         """
@@ -110,7 +112,7 @@ class _Reader:
         self._connection = connection
         self._has_greeted = False
 
-    def ask(self, content: bytes) -> DicomInstance | AnalysisError:
+    def ask(self, content: bytes) -> Crop | AnalysisError:
         self._await_greeting()
         self._connection.send_bytes(content)
         return load(self._receive())
@@ -177,7 +179,7 @@ class _Nursery:
         self._process.wait()
 
 
-def load(answer: bytes) -> DicomInstance | AnalysisError:
+def load(answer: bytes) -> Crop | AnalysisError:
     """Unpickle an answer.
 
     Raises
@@ -189,8 +191,8 @@ def load(answer: bytes) -> DicomInstance | AnalysisError:
         found = _OurValuesOnly(io.BytesIO(answer)).load()
     except Exception as error:  # named again: bytes from a process that may be anybody's can raise whatever pickle has
         raise pickle.UnpicklingError("not an answer") from error
-    if not isinstance(found, DicomInstance | AnalysisError):
-        raise pickle.UnpicklingError("neither an image nor a refusal")
+    if not isinstance(found, Crop | AnalysisError):
+        raise pickle.UnpicklingError("neither a crop nor a refusal")
     return found
 
 

@@ -18,7 +18,8 @@ from typing import Final
 from app.adapters.cpus import stand_back
 from app.adapters.dicom import read_instance
 from app.core.errors import AnalysisError
-from app.core.values import DicomInstance
+from app.core.pipeline import crop_instance
+from app.core.values import Crop
 
 CPU_S: Final = 2.0
 """For one object; the largest that is accepted takes a third of it."""
@@ -71,9 +72,9 @@ def answer(content: bytes) -> bytes:
     return pickle.dumps(found, protocol=5)
 
 
-def _attempt(content: bytes) -> DicomInstance | AnalysisError:
+def _attempt(content: bytes) -> Crop | AnalysisError:
     try:
-        return read_instance(content)
+        return crop_instance(read_instance(content))
     except AnalysisError as error:
         return error.with_traceback(None)
 

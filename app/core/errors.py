@@ -140,7 +140,7 @@ class ImageError(AnalysisError):
     Attributes
     ----------
     scanner : str
-        What the operator calls the scanner that it comes from.
+        What the object calls the scanner that it comes from; behind `app.service`, what the operator calls it.
     """
 
     scanner: str = OTHER

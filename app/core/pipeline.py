@@ -20,7 +20,6 @@ from app.core.values import (
     Floats,
     HeadOutputs,
     ImageKey,
-    Mapper,
     Network,
     Preprocessing,
     Target,
@@ -60,7 +59,7 @@ def crop_instance(instance: DicomInstance) -> Crop:
     try:
         tissue = extract_tissue(instance.pixels, instance.regions)
     except ImageError as error:
-        error.scanner = instance.origin.scanner
+        error.scanner = instance.scanner_model
         raise
     return Crop(
         sop_instance_uid=instance.sop_instance_uid,
@@ -68,25 +67,11 @@ def crop_instance(instance: DicomInstance) -> Crop:
         frame_number=instance.frame_number,
         decoder=instance.decoder,
         tissue=tissue,
+        view_texts=instance.view_texts,
+        scanner_model=instance.scanner_model,
         origin=instance.origin,
         warnings=(*instance.warnings, *_tissue_warnings(tissue)),
     )
-
-
-def crop_views(instances: Mapping[View, DicomInstance], mapper: Mapper = map) -> dict[View, Crop]:
-    """Crop every view to its tissue.
-
-    Parameters
-    ----------
-    instances : mapping of View to DicomInstance
-    mapper : Mapper
-
-    Raises
-    ------
-    ImageError
-        For the first picture that cannot be used; the others' refusals stand in its ``also``.
-    """
-    return dict(zip(instances, all_or_refuse(mapper(_attempt_crop, instances, instances.values())), strict=True))
 
 
 def all_or_refuse(attempts: Iterable[Attempted | AnalysisError]) -> list[Attempted]:
@@ -100,14 +85,6 @@ def all_or_refuse(attempts: Iterable[Attempted | AnalysisError]) -> list[Attempt
             results.append(attempt)
     refuse_all(errors)
     return results
-
-
-def _attempt_crop(view: View, instance: DicomInstance) -> Crop | ImageError:
-    try:
-        return crop_instance(instance)
-    except ImageError as error:
-        error.part = view
-        return error
 
 
 def estimate_study(crops: Mapping[View, Crop], model: Model) -> Estimate:

@@ -290,6 +290,10 @@ class Crop:
     decoder : str
         Library and version that decoded the pixels.
     tissue : Tissue
+    view_texts : tuple of str
+        Texts that may name the view, as `DicomInstance` has them; not stored.
+    scanner_model : str
+        As the object says it; not stored.
     origin : Origin
     warnings : tuple of AnalysisWarning
     """
@@ -299,6 +303,8 @@ class Crop:
     frame_number: int
     decoder: str
     tissue: Tissue
+    view_texts: tuple[str, ...] = ()
+    scanner_model: str = ""
     origin: Origin = Origin()
     warnings: tuple[AnalysisWarning, ...] = ()
 

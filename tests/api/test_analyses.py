@@ -182,6 +182,12 @@ class TestRefusals:
         answer = post(shared_client, {"liver_kidney": black}, allow_partial="true")
         assert_problem(answer, 422, "no_tissue", "")
 
+    def test_every_image_without_tissue_is_named_at_once(self, shared_client: TestClient) -> None:
+        black = [us_instance(pixels=np.zeros((480, 640), np.uint8), number=n, regions=()) for n in range(2)]
+        answer = post_instances(shared_client, [*four_view_study().values(), *black])
+        assert_problem(answer, 422, "no_tissue", "")
+        assert [error["part"] for error in answer.json()["errors"]] == ["instances[5]", "instances[6]"]
+
     def test_four_views_of_two_studies(
         self, shared_client: TestClient, phantom_study: Files, other_study: Files
     ) -> None:

@@ -127,7 +127,7 @@ def test_spans_tell_stages_and_no_study(bundle_folder: Path, tmp_path: Path, col
     [posted] = [span for span in spans if span.name == "POST /v1/analyses"]
     assert (posted.trace_id.hex(), posted.parent_span_id.hex()) == (TRACE, PARENT)
     stages = {span.name for span in spans if span.parent_span_id == posted.span_id}
-    assert stages == {"read", "crop", "estimate", "store"}
+    assert stages == {"read", "estimate", "store"}
     assert "GET /v1/studies/{study_instance_uid}" in {span.name for span in spans}
     assert study not in str(received)
     assert View.LIVER_KIDNEY not in str(received)

@@ -146,7 +146,7 @@ class TestMetrics:
             assert f'liver_pdff_analyses_total{{outcome="{outcome}"}} 1.0' in text
         assert 'liver_pdff_refusals_total{code="empty_upload"} 1.0' in text
         assert 'liver_pdff_refusals_total{code="overloaded"} 0.0' in text
-        for stage in ("read", "crop", "estimate", "store"):
+        for stage in ("read", "estimate", "store"):
             assert re.search(rf'liver_pdff_stage_seconds_count{{stage="{stage}"}} [123]\.0', text)
         assert "liver_pdff_in_flight_analyses 0.0" in text
         assert 'liver_pdff_estimated_pdff_percent_count{scanner="other"} 1.0' in text

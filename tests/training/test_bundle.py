@@ -19,7 +19,7 @@ from app.adapters.metrics import Metrics
 from app.core.access import SERVICE
 from app.core.errors import BundleUnreadable, ChecksumMismatch, GoldenMismatch
 from app.core.heads import predict
-from app.core.pipeline import crop_views, estimate_study
+from app.core.pipeline import crop_instance, estimate_study
 from app.core.values import Estimate, LinearHead, Preprocessing, Target, View
 from app.core.views import DEFAULT_VIEW_RULES
 from app.main import build_runtime
@@ -33,8 +33,8 @@ from training.solvers import Design
 
 @pytest.fixture(scope="module")
 def estimate(bundle: Bundle, phantom_study: dict[View, bytes]) -> Estimate:
-    instances = {view: read_instance(data) for view, data in phantom_study.items()}
-    return estimate_study(crop_views(instances), bundle.model)
+    crops = {view: crop_instance(read_instance(data)) for view, data in phantom_study.items()}
+    return estimate_study(crops, bundle.model)
 
 
 class TestMaps:

@@ -12,7 +12,7 @@ import pytest
 from app.adapters.dicom import read_instance
 from app.adapters.onnx_networks import OnnxNetwork
 from app.core.errors import ProviderUnavailable
-from app.core.pipeline import crop_views
+from app.core.pipeline import crop_instance
 from app.core.tensors import to_pictures
 from app.core.values import Preprocessing, View
 
@@ -21,8 +21,8 @@ SCRIPT = Path(__file__).parents[1] / "providers.py"
 
 @pytest.fixture(scope="module")
 def pictures(phantom_study: dict[View, bytes]) -> np.ndarray:
-    crops = crop_views({view: read_instance(data) for view, data in phantom_study.items()})
-    return to_pictures((crop.tissue for crop in crops.values()), Preprocessing())
+    crops = [crop_instance(read_instance(data)) for data in phantom_study.values()]
+    return to_pictures((crop.tissue for crop in crops), Preprocessing())
 
 
 @pytest.mark.real

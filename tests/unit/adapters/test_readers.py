@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,13 @@ import pytest
 from app.adapters.dicom import read_instance
 from app.adapters.readers import Readers, load
 from app.core.errors import AnalysisError, InternalError, NotDicom, UndecodablePixels
+from app.core.pipeline import crop_instance
+from app.core.values import Crop
 from tests.factories import us_instance
 from tests.hostile_reading import MISDEEDS, Command
 
 GOOD = us_instance(rows=240, columns=320)
+BLACK = us_instance(pixels=np.zeros((240, 320), np.uint8), regions=())
 
 
 class Losses:
@@ -52,24 +56,17 @@ def hostile(losses: Losses) -> Iterator[Readers]:
 
 class TestSameAsHere:
     def test_an_image_is_the_same_to_the_last_bit(self, readers: Readers) -> None:
-        here, there = read_instance(GOOD), readers.read(GOOD)
-        assert np.array_equal(here.pixels, there.pixels)
-        assert here.pixels.dtype == there.pixels.dtype
-        for name in (
-            "sop_instance_uid",
-            "study_instance_uid",
-            "regions",
-            "view_texts",
-            "origin",
-            "decoder",
-            "warnings",
-        ):
-            assert getattr(here, name) == getattr(there, name)
+        here, there = crop_instance(read_instance(GOOD)), readers.read(GOOD)
+        assert np.array_equal(here.tissue.pixels, there.tissue.pixels)
+        assert here.tissue.pixels.dtype == there.tissue.pixels.dtype
+        assert (here.tissue.box, here.tissue.source) == (there.tissue.box, there.tissue.source)
+        for field in {each.name for each in fields(Crop)} - {"tissue"}:
+            assert getattr(here, field) == getattr(there, field)
 
-    @pytest.mark.parametrize("content", [b"", b"x" * 1000, GOOD[:-5000], GOOD[:300]])
+    @pytest.mark.parametrize("content", [b"", b"x" * 1000, GOOD[:-5000], GOOD[:300], BLACK])
     def test_a_refusal_is_the_same(self, readers: Readers, content: bytes) -> None:
         with pytest.raises(AnalysisError) as here:
-            read_instance(content)
+            crop_instance(read_instance(content))
         with pytest.raises(AnalysisError) as there:
             readers.read(content)
         assert type(there.value) is type(here.value)
@@ -78,7 +75,7 @@ class TestSameAsHere:
     def test_many_threads_share_few_processes(self, readers: Readers) -> None:
         with ThreadPoolExecutor(8) as pool:
             images = list(pool.map(readers.read, [GOOD] * 40))
-        assert all(np.array_equal(image.pixels, images[0].pixels) for image in images)
+        assert all(np.array_equal(image.tissue.pixels, images[0].tissue.pixels) for image in images)
 
 
 class TestMisdeeds:

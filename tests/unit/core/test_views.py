@@ -13,7 +13,7 @@ from app.core.errors import (
     MixedStudies,
     UnrecognisedView,
 )
-from app.core.values import DicomInstance, View
+from app.core.values import Crop, Tissue, TissueBox, View
 from app.core.views import Candidate, ViewRule, assign_views, recognise_view
 
 TYPED = {
@@ -42,15 +42,15 @@ TYPED = {
 _numbers = itertools.count(1)
 
 
-def instance(text: str = "", study: str = "1.2") -> DicomInstance:
-    """An instance of its own: other UID, other picture."""
+def crop(text: str = "", study: str = "1.2") -> Crop:
+    """A crop of its own: other UID, other picture."""
     number = next(_numbers)
-    pixels = np.full((2, 2), number, np.uint16).view(np.uint8)
-    return DicomInstance(f"1.2.3.{number}", study, "1.2.840.10008.1.2.1", pixels, view_texts=(text,))
+    tissue = Tissue(np.full((2, 2), number, np.uint16).view(np.uint8), TissueBox(0, 0, 4, 2), "image")
+    return Crop(f"1.2.3.{number}", study, 1, "none", tissue, view_texts=(text,))
 
 
 def study() -> list[Candidate]:
-    return [Candidate(f"instances[{i}]", instance(view), None) for i, view in enumerate(View, start=1)]
+    return [Candidate(f"instances[{i}]", crop(view), None) for i, view in enumerate(View, start=1)]
 
 
 class TestRecogniseView:
@@ -88,7 +88,7 @@ class TestAssignViews:
             assert list(assign_views(order)) == list(View)
 
     def test_a_declared_view_decides_over_any_text(self) -> None:
-        declared = [Candidate(view, instance("RPV"), view) for view in View]
+        declared = [Candidate(view, crop("RPV"), view) for view in View]
         assert list(assign_views(declared)) == list(View)
 
     def test_names_every_missing_view(self) -> None:
@@ -104,32 +104,32 @@ class TestAssignViews:
             assign_views([], allow_partial=True)
 
     def test_a_view_is_not_chosen_among_two(self) -> None:
-        twice = [*study(), Candidate("instances[5]", instance("HV"), None)]
+        twice = [*study(), Candidate("instances[5]", crop("HV"), None)]
         with pytest.raises(DuplicateView) as caught:
             assign_views(twice, allow_partial=True)
         assert caught.value.facts["parts"] == ["instances[1]", "instances[5]"]
 
     def test_a_picture_is_not_two_views(self) -> None:
         first, second, *others = study()
-        same_object = Candidate("again", first.instance, View.RIGHT_PORTAL_VEIN)
-        same_pixels = Candidate("copy", replace(second.instance, pixels=first.instance.pixels), second.declared_view)
+        same_object = Candidate("again", first.crop, View.RIGHT_PORTAL_VEIN)
+        same_pixels = Candidate("copy", replace(second.crop, tissue=first.crop.tissue), second.declared_view)
         for twin in (same_object, same_pixels):
             with pytest.raises(DuplicateInstance, match="same picture"):
                 assign_views([first, twin, *others])
 
     def test_a_text_that_contradicts_the_field_is_warned_of(self) -> None:
-        declared = [Candidate(view, instance("RPV"), view) for view in View]
+        declared = [Candidate(view, crop("RPV"), view) for view in View]
         warned = {view: [w.code for w in each.warnings] for view, each in assign_views(declared).items()}
         assert warned.pop(View.RIGHT_PORTAL_VEIN) == []
         assert all(codes == ["view_contradicts_dicom"] for codes in warned.values())
 
     def test_two_studies_are_not_mixed(self) -> None:
-        mixed = [*study()[:3], Candidate("instances[4]", instance("LK", study="1.9"), None)]
+        mixed = [*study()[:3], Candidate("instances[4]", crop("LK", study="1.9"), None)]
         with pytest.raises(MixedStudies, match=r"instances\[4\]"):
             assign_views(mixed)
 
     def test_an_unrecognised_part_is_named_without_its_text(self) -> None:
-        strange = [*study(), Candidate("instances[5]", instance("DOE^JANE"), None)]
+        strange = [*study(), Candidate("instances[5]", crop("DOE^JANE"), None)]
         with pytest.raises(UnrecognisedView) as caught:
             assign_views(strange)
         assert caught.value.part == "instances[5]"
@@ -139,9 +139,9 @@ class TestAssignViews:
         with pytest.raises(MixedStudies) as caught:
             assign_views(
                 [
-                    Candidate("a", instance("HV"), None),
-                    Candidate("b", instance("HV", study="1.9"), None),
-                    Candidate("c", instance("?"), None),
+                    Candidate("a", crop("HV"), None),
+                    Candidate("b", crop("HV", study="1.9"), None),
+                    Candidate("c", crop("?"), None),
                 ]
             )
         found: list[AnalysisError] = [caught.value, *caught.value.also]
