@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from app import __version__
 from app.adapters import logs
 from app.adapters.bundle_store import Bundle, load_bundle, sign_bundle
-from app.adapters.memory import loading_for_good, use_few_arenas
+from app.adapters.memory import hold_little, loading_for_good
 from app.core.access import AccessScope, Actor
 from app.core.errors import AnalysisError
 from app.core.notices import NOTICE
@@ -50,7 +50,7 @@ def serve(
     port: Annotated[int, typer.Option(envvar="LIVER_PDFF_PORT", help="Port to listen on.")] = 8000,
 ) -> None:
     """Serve the HTTP interface until it is stopped."""
-    use_few_arenas()
+    hold_little()
     settings = Settings(host=host, port=port)
     logs.configure(settings.log_level, settings.log_format)
     settings.check_exposure()

@@ -6,15 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
-_ARENAS: Final = 2
-"""By default every thread gets a heap of its own, and each keeps the largest picture that passed through it."""
+_OPTIONS: Final = {
+    _M_ARENA_MAX: 2,  # by default every thread gets a heap of its own, and each keeps what its largest study needed
+    _M_MMAP_THRESHOLD: 1 << 20,  # what is larger goes back when it is freed; by default up to 32 MiB come to stay
+    _M_TRIM_THRESHOLD: 4 << 20,
+}
 
 
-def use_few_arenas() -> None:
-    """Let all threads share two heaps; call it before there are threads."""
+def hold_little() -> None:
+    """Let all threads share two heaps, and keep large pieces out of them; call it before there are threads."""
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        mallopt(_M_ARENA_MAX, _ARENAS)
+        for option, value in _OPTIONS.items():
+            mallopt(option, value)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Final
 
 from app.adapters.cpus import stand_back
 from app.adapters.dicom import read_instance
+from app.adapters.memory import return_unused
 from app.core.errors import AnalysisError
 from app.core.pipeline import crop_instance
 from app.core.values import Crop
@@ -35,6 +36,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     restrict()
     stand_back()
+    return_unused()
     gc.freeze()  # collecting would touch, and so copy, every page that is shared
     while connections := socket.recv_fds(control, 1, 1)[1]:
         if os.fork() == 0:
