@@ -19,9 +19,9 @@ import typer
 from pydantic import ValidationError
 
 from app import __version__
-from app.adapters import logs
-from app.adapters.bundle_store import Bundle, load_bundle, sign_bundle
-from app.adapters.memory import hold_little, loading_for_good
+from app.adapters.bundle.store import Bundle, load_bundle, sign_bundle
+from app.adapters.machine.memory import hold_little, loading_for_good
+from app.adapters.telemetry import logs
 from app.core.access import AccessScope, Actor
 from app.core.errors import AnalysisError
 from app.core.notices import NOTICE
@@ -137,7 +137,7 @@ def demo() -> None:
 @database_cli.command("upgrade")
 def database_upgrade(revision: str = "head") -> None:
     """Bring the schema up to date, or to a revision."""
-    from app.adapters.database import Database
+    from app.adapters.storage.database import Database
 
     with Database(Settings().database_url) as database:
         database.upgrade(revision)
@@ -147,7 +147,7 @@ def database_upgrade(revision: str = "head") -> None:
 @database_cli.command("downgrade")
 def database_downgrade(revision: str) -> None:
     """Take the schema back to a revision; `base` removes everything."""
-    from app.adapters.database import Database
+    from app.adapters.storage.database import Database
 
     with Database(Settings().database_url) as database:
         database.downgrade(revision)
@@ -189,8 +189,8 @@ def keys_create(
     scope: Annotated[list[AccessScope], typer.Option(help="What it allows; give it once for each.")],
 ) -> None:
     """Make a key and print it, once: only its hash is kept."""
-    from app.adapters.api_keys import ApiKeys
-    from app.adapters.database import open_current
+    from app.adapters.storage.api_keys import ApiKeys
+    from app.adapters.storage.database import open_current
 
     with open_current(Settings().database_url) as database:
         typer.echo(ApiKeys(database.engine).create(name, scope, _operator()))
@@ -199,8 +199,8 @@ def keys_create(
 @keys_cli.command("list")
 def keys_list() -> None:
     """List keys: id, name, scopes, when they were made and revoked."""
-    from app.adapters.api_keys import ApiKeys
-    from app.adapters.database import open_current
+    from app.adapters.storage.api_keys import ApiKeys
+    from app.adapters.storage.database import open_current
 
     with open_current(Settings().database_url) as database:
         for key in ApiKeys(database.engine).list():
@@ -212,8 +212,8 @@ def keys_list() -> None:
 @keys_cli.command("revoke")
 def keys_revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")]) -> None:
     """Revoke a key; a running service takes it for at most ten seconds more."""
-    from app.adapters.api_keys import ApiKeys
-    from app.adapters.database import open_current
+    from app.adapters.storage.api_keys import ApiKeys
+    from app.adapters.storage.database import open_current
 
     with open_current(Settings().database_url) as database:
         ApiKeys(database.engine).revoke(key_id, _operator())
@@ -226,8 +226,8 @@ def audit_export(
     after_id: Annotated[int, typer.Option(min=0, help="With a higher id than this.")] = 0,
 ) -> None:
     """Print the audit trail as JSON lines, oldest first; the export itself is its last line."""
-    from app.adapters.audit_trail import Action, AuditTrail, Event
-    from app.adapters.database import open_current
+    from app.adapters.storage.audit_trail import Action, AuditTrail, Event
+    from app.adapters.storage.database import open_current
 
     with open_current(Settings().database_url) as database:
         trail = AuditTrail(database.engine)

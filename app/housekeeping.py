@@ -4,7 +4,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from app.adapters.retention import Retention
+from app.adapters.storage.retention import Retention
 from app.core.access import SERVICE
 from app.core.errors import StorageUnavailable
 from app.studies import StudyService

@@ -10,26 +10,27 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
-from app.adapters.api_keys import ApiKeys
-from app.adapters.audit_trail import AuditTrail
-from app.adapters.background import in_background
-from app.adapters.bundle_store import Bundle, load_bundle
-from app.adapters.database import Database
-from app.adapters.memory import return_unused
-from app.adapters.metrics import Metrics
+from app.adapters.bundle.store import Bundle, load_bundle
+from app.adapters.machine.background import in_background
+from app.adapters.machine.memory import return_unused
 from app.adapters.oidc import Issuer
-from app.adapters.pulse import Pulse
-from app.adapters.readers import Readers
-from app.adapters.repository import AnalysisRepository
-from app.adapters.retention import Retention
-from app.adapters.study_repository import StudyRepository
-from app.adapters.traces import tracing
+from app.adapters.reading.readers import Readers
+from app.adapters.storage.api_keys import ApiKeys
+from app.adapters.storage.audit_trail import AuditTrail
+from app.adapters.storage.database import Database
+from app.adapters.storage.pulse import Pulse
+from app.adapters.storage.repository import AnalysisRepository
+from app.adapters.storage.retention import Retention
+from app.adapters.storage.study_repository import StudyRepository
+from app.adapters.telemetry.metrics import Metrics
+from app.adapters.telemetry.traces import tracing
 from app.api import analyses, audit, pages, previews, reports, results, stow, studies, system
-from app.api.access import AccessControl, Gatekeeper, SecurityHeaders, add_security
+from app.api.access import AccessControl, Gatekeeper, add_security
 from app.api.limits import BodyBounds, HeadAsGet, UploadLimits
 from app.api.observation import Observation
 from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
 from app.api.runtime import Runtime
+from app.api.security_headers import SecurityHeaders
 from app.core.errors import BundleError, StorageUnavailable
 from app.core.notices import NOTICE
 from app.core.scanners import OTHER

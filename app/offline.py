@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.adapters.bundle_store import Bundle
+from app.adapters.bundle.engine import Engine
+from app.adapters.bundle.store import Bundle
 from app.adapters.dicom import read_instance
-from app.adapters.engine import Engine
 from app.core.errors import AnalysisError
 from app.core.pipeline import all_or_refuse, crop_instance, estimate_study
 from app.core.values import Analysis, Crop, View

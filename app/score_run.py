@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from app.adapters.bundle_store import read_manifest
-from app.adapters.dicomweb import find_studies
-from app.adapters.folder_tree import group_studies, list_files
-from app.adapters.score_table import ScoreTable
+from app.adapters.archive.dicomweb import find_studies
+from app.adapters.archive.folder_tree import group_studies, list_files
+from app.adapters.archive.score_table import ScoreTable
+from app.adapters.bundle.store import read_manifest
 from app.core.scores import SCORED, Row
 from app.scoring import Plan, Source, Unavailable, score_elsewhere, score_here
 from app.settings import MIB, Settings, read_view_rules
@@ -67,7 +67,7 @@ def score_source(
     out : Path
         Parquet file: what it already has is not asked again.
     dask : str
-        Where: empty for this process, else what `app.adapters.cluster.dask_pool` takes.
+        Where: empty for this process, else what `app.adapters.archive.cluster.dask_pool` takes.
     allow_partial : bool
         Whether one to three views are enough.
     again : bool
@@ -122,7 +122,7 @@ def _results(plan: Plan, studies: Sequence[Source], dask: str) -> Iterator[Row |
     if not dask:
         yield from score_here(plan, studies)
         return
-    from app.adapters.cluster import dask_pool  # only who asks for a cluster has it installed
+    from app.adapters.archive.cluster import dask_pool  # only who asks for a cluster has it installed
 
     with dask_pool(dask, plan.threads) as (pool, at_once, threads):
         yield from score_elsewhere(replace(plan, threads=threads), studies, pool, at_once)

@@ -14,11 +14,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Protocol, Self, TypeVar
 
-from app.adapters.bundle_store import load_bundle
+from app.adapters.bundle.engine import Engine
+from app.adapters.bundle.onnx_networks import Provider
+from app.adapters.bundle.store import load_bundle
 from app.adapters.dicom import check_identity, read_identity, read_names
-from app.adapters.engine import Engine
-from app.adapters.onnx_networks import Provider
-from app.adapters.readers import Readers
+from app.adapters.reading.readers import Readers
 from app.core.errors import (
     DicomError,
     ImageError,

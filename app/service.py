@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from app.adapters.audit_trail import Action, AuditTrail, about
-from app.adapters.bundle_store import Bundle
+from app.adapters.bundle.engine import Engine
+from app.adapters.bundle.store import Bundle
 from app.adapters.dicom import read_names
-from app.adapters.engine import Engine
-from app.adapters.metrics import Metrics
-from app.adapters.png import encode_png
-from app.adapters.repository import AnalysisRepository
-from app.adapters.traces import span
+from app.adapters.drawing.png import encode_png
+from app.adapters.storage.audit_trail import Action, AuditTrail, about
+from app.adapters.storage.repository import AnalysisRepository
+from app.adapters.telemetry.metrics import Metrics
+from app.adapters.telemetry.traces import span
 from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
 from app.core.pipeline import all_or_refuse, fingerprint, read_outputs
@@ -52,7 +52,7 @@ class Part:
 
 
 class Reading(Protocol):
-    """Reads and crops objects: `app.adapters.readers.Readers`."""
+    """Reads and crops objects: `app.adapters.reading.readers.Readers`."""
 
     def read(self, content: bytes) -> Crop:
         """Read and crop one object, or raise `DicomError` or `ImageError`."""

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.adapters.cpus import usable_cpus
-from app.adapters.logs import LogFormat
+from app.adapters.bundle.onnx_networks import Provider
+from app.adapters.machine.cpus import usable_cpus
 from app.adapters.oidc import IssuerSettings
-from app.adapters.onnx_networks import Provider
+from app.adapters.telemetry.logs import LogFormat
 from app.core.values import View
 from app.core.views import DEFAULT_VIEW_RULES, ViewRule
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from app.adapters.dicom import Identity, check_identity, read_identity
-from app.adapters.metrics import Metrics
-from app.adapters.repository import AnalysisRepository
-from app.adapters.study_repository import StudyRepository
+from app.adapters.storage.repository import AnalysisRepository
+from app.adapters.storage.study_repository import StudyRepository
+from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
 from app.core.errors import (
     AnalysisError,

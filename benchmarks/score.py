@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydicom import dcmread
 
-from app.adapters.bundle_store import load_bundle
-from app.adapters.engine import Engine
+from app.adapters.bundle.engine import Engine
+from app.adapters.bundle.store import load_bundle
 from app.core.values import View
 from app.settings import Settings
 from training.phantom import write_study

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx2
 import numpy as np
 
-from app.adapters.cpus import usable_cpus
+from app.adapters.machine.cpus import usable_cpus
 from benchmarks.contestants import (
     Server,
     bare_session,

@@ -1,8 +1,8 @@
-"""Alembic's entry: the service hands in an open connection (`app.adapters.database`)."""
+"""Alembic's entry: the service hands in an open connection (`app.adapters.storage.database`)."""
 
 from alembic import context
 
-from app.adapters.tables import metadata
+from app.adapters.storage.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from app.adapters.bundle_store import Bundle, load_bundle
+from app.adapters.bundle.store import Bundle, load_bundle
 from app.core.values import View
 from app.main import create_app
 from app.settings import Settings

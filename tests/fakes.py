@@ -6,9 +6,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from app.adapters.bundle_store import Bundle
+from app.adapters.bundle.manifest import Manifest
+from app.adapters.bundle.store import Bundle
 from app.adapters.dicom import read_instance
-from app.adapters.manifest import Manifest
 from app.core.cam import class_activation_map
 from app.core.heads import predict
 from app.core.pipeline import Model, crop_instance

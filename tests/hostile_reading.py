@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from app.adapters import reading_process
 from app.adapters.dicom import read_instance
+from app.adapters.reading import process
 from app.core.errors import NotDicom
 from app.core.pipeline import crop_instance
 
@@ -47,7 +47,7 @@ def misbehave(content: bytes) -> Any:
 
 if __name__ == "__main__":
     # The types say what a reader is; this one is meant to be none.
-    reading_process.read_instance = misbehave  # type: ignore[attr-defined, assignment]
-    reading_process.crop_instance = lambda found: found  # type: ignore[attr-defined, assignment, return-value]
-    reading_process.CPU_S, reading_process.WALL_S = 1.0, 2.0  # type: ignore[misc]
-    reading_process.main()
+    process.read_instance = misbehave  # type: ignore[attr-defined, assignment]
+    process.crop_instance = lambda found: found  # type: ignore[attr-defined, assignment, return-value]
+    process.CPU_S, process.WALL_S = 1.0, 2.0  # type: ignore[misc]
+    process.main()

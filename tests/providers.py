@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from app.adapters.onnx_networks import OnnxNetwork
+from app.adapters.bundle.onnx_networks import OnnxNetwork
 from app.core.values import View
 
 if __name__ == "__main__":

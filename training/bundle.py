@@ -11,18 +11,7 @@ import numpy as np
 import onnx
 
 from app import __version__
-from app.adapters.bundle_store import (
-    MANIFEST,
-    MANIFEST_SHA256,
-    MODEL_CARD,
-    file_sha256,
-    golden_answer,
-    load_bundle,
-    manifest_sha256_line,
-    read_manifest,
-)
-from app.adapters.dicom import read_instance
-from app.adapters.manifest import (
+from app.adapters.bundle.manifest import (
     SCHEMA_VERSION,
     BackboneInfo,
     CohortInfo,
@@ -34,7 +23,18 @@ from app.adapters.manifest import (
     ReferenceInfo,
     ThresholdsInfo,
 )
-from app.adapters.onnx_networks import OnnxNetwork
+from app.adapters.bundle.onnx_networks import OnnxNetwork
+from app.adapters.bundle.store import (
+    MANIFEST,
+    MANIFEST_SHA256,
+    MODEL_CARD,
+    file_sha256,
+    golden_answer,
+    load_bundle,
+    manifest_sha256_line,
+    read_manifest,
+)
+from app.adapters.dicom import read_instance
 from app.core.errors import BundleError
 from app.core.heads import probability
 from app.core.pipeline import Model, crop_instance, estimate_study

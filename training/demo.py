@@ -15,7 +15,7 @@ import httpx2
 import numpy as np
 import onnx
 
-from app.adapters.bundle_store import load_bundle
+from app.adapters.bundle.store import load_bundle
 from app.core.errors import BundleError
 from app.core.values import Preprocessing, View
 from app.settings import Settings

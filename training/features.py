@@ -10,7 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from app.adapters.onnx_networks import OnnxBackbone
+from app.adapters.bundle.onnx_networks import OnnxBackbone
 from app.core.tensors import to_tensor
 from app.core.values import Floats, Preprocessing, View
 from training.augmentation import augment, draw_augmentations

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from app.adapters.pictures import UNITS, enlarge, shrink, tint
+from app.adapters.drawing.pictures import UNITS, enlarge, shrink, tint
 from app.core.values import Floats, GreyImage, Target, View
 from training.predictions import AVERAGED, COMPOSITE
 from training.protocol import CUTOFF_PERCENT

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
-from app.adapters.onnx_networks import OnnxBackbone
+from app.adapters.bundle.onnx_networks import OnnxBackbone
 from app.core.cam import class_activation_map
 from app.core.heads import predict
 from app.core.tensors import resize, to_tensor

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from app.adapters.manifest import Evaluation, Manifest, OperatingPoint
+from app.adapters.bundle.manifest import Evaluation, Manifest, OperatingPoint
 from app.core.values import Target, View
 from training.heads import FittedHead
 

@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from app.adapters.manifest import Precision
+from app.adapters.bundle.manifest import Precision
 
 _QUANTISED = ["Conv", "Add", "MaxPool"]
 """The sum and the pooling too: an activation that leaves 8 bits in between would cost more than it gains."""

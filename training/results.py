@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from app import __version__
-from app.adapters.manifest import OperatingPoint, Probability, Sha256
+from app.adapters.bundle.manifest import OperatingPoint, Probability, Sha256
 from app.core.values import Floats, Target, View
 from training.predictions import AVERAGED, HeldOutPredictions, Predictions
 from training.protocol import CUTOFF_PERCENT

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from app.adapters.onnx_networks import OnnxBackbone
+from app.adapters.bundle.onnx_networks import OnnxBackbone
 from app.core.values import Preprocessing
 from training.cohort import Participant, read_cohort
 from training.evaluation import NestedLeaveOneOut, nested_leave_one_out

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, File, Form, Path, Query, Response, UploadFile
 from pydantic import AwareDatetime, BeforeValidator
 
-from app.adapters.audit_trail import Action, about
-from app.adapters.overlays import overlay_png
-from app.adapters.pictures import draw_overlay_pixels
-from app.adapters.png import decode_png
-from app.adapters.repository import AnalysisRepository
+from app.adapters.drawing.overlays import overlay_png
+from app.adapters.drawing.pictures import draw_overlay_pixels
+from app.adapters.drawing.png import decode_png
+from app.adapters.storage.audit_trail import Action, about
+from app.adapters.storage.repository import AnalysisRepository
 from app.api.access import ActorDep
 from app.api.problems import problem_responses
 from app.api.runtime import AuditDep, RepositoryDep, RuntimeDep, ServiceDep

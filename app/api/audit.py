@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
-from app.adapters.audit_trail import Action, Event, Record
+from app.adapters.storage.audit_trail import Action, Event, Record
 from app.api.access import ActorDep
 from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep

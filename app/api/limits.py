@@ -8,7 +8,7 @@ from http import HTTPMethod
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.adapters.metrics import Metrics
+from app.adapters.telemetry.metrics import Metrics
 from app.api.problems import problem_response
 from app.core.errors import AnalysisError, Overloaded, UploadTooLarge
 

@@ -9,8 +9,8 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.adapters.logs import REQUEST_ID, REQUEST_ID_HEADER
-from app.adapters.traces import request_span
+from app.adapters.telemetry.logs import REQUEST_ID, REQUEST_ID_HEADER
+from app.adapters.telemetry.traces import request_span
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +48,7 @@ class Observation:
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
-        REQUEST_ID.set(
-            request_id
-        )  # never taken back: the request's task ends with it, and a fault is logged further out
+        REQUEST_ID.set(request_id)  # never taken back: its task ends with it, and a fault is logged further out
         with request_span(scope["method"], headers) as traced:
             try:
                 await self.app(scope, receive, observed)

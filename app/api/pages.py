@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BeforeValidator
 
 from app import __version__
-from app.adapters.audit_trail import Action, about
+from app.adapters.storage.audit_trail import Action, about
 from app.api.access import ActorDep
 from app.api.runtime import AuditDep, RepositoryDep, RuntimeDep
 from app.api.templating import TEMPLATES

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, UploadFile
 
-from app.adapters.pictures import shrink
-from app.adapters.png import encode_png
+from app.adapters.drawing.pictures import shrink
+from app.adapters.drawing.png import encode_png
 from app.api.access import ActorDep
 from app.api.problems import problem_responses
 from app.api.runtime import ServiceDep

@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from app.adapters.logs import REQUEST_ID, REQUEST_ID_HEADER
-from app.adapters.metrics import Metrics
+from app.adapters.telemetry.logs import REQUEST_ID, REQUEST_ID_HEADER
+from app.adapters.telemetry.metrics import Metrics
 from app.core import errors
 from app.core.errors import (
     AnalysisError,

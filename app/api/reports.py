@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app import __version__
-from app.adapters.manifest import Evaluation
-from app.adapters.pictures import draw_overlay, shrink
-from app.adapters.png import decode_png, encode_png
+from app.adapters.bundle.manifest import Evaluation
+from app.adapters.drawing.pictures import draw_overlay, shrink
+from app.adapters.drawing.png import decode_png, encode_png
 from app.api.analyses import AnalysisDep, find_tissue
 from app.api.previews import data_uri
 from app.api.problems import problem_responses
@@ -126,7 +126,7 @@ def render_html(report: Report) -> str:
 
 def render_pdf(report: Report) -> bytes:
     """Write a report as PDF."""
-    from app.adapters.report_pdf import draw_report  # its library takes long to load, and few ask for it
+    from app.adapters.drawing.report_pdf import draw_report  # its library takes long to load, and few ask for it
 
     return draw_report(report)
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from app.adapters import dicom_results
+from app.adapters.drawing.png import decode_png
+from app.adapters.drawing.summary_page import draw_summary
 from app.adapters.fhir import fhir_bundle
-from app.adapters.png import decode_png
-from app.adapters.summary_page import draw_summary
 from app.api.analyses import AnalysisDep, find_tissue, overlay_pixels
 from app.api.problems import problem_responses
 from app.api.runtime import RepositoryDep

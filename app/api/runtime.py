@@ -8,12 +8,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.adapters.audit_trail import AuditTrail
-from app.adapters.metrics import Metrics
-from app.adapters.pulse import Pulse
-from app.adapters.repository import AnalysisRepository
-from app.adapters.retention import Retention
-from app.adapters.study_repository import StudyRepository
+from app.adapters.storage.audit_trail import AuditTrail
+from app.adapters.storage.pulse import Pulse
+from app.adapters.storage.repository import AnalysisRepository
+from app.adapters.storage.retention import Retention
+from app.adapters.storage.study_repository import StudyRepository
+from app.adapters.telemetry.metrics import Metrics
 from app.api.access import Gatekeeper
 from app.core.errors import AnalysisError, BundleError
 from app.service import AnalysisService

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from app.adapters.audit_trail import Action, Event, study_digest
+from app.adapters.storage.audit_trail import Action, Event, study_digest
 from app.api.access import ActorDep
 from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep

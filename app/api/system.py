@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
-from app.adapters.metrics import CONTENT_TYPE_LATEST
+from app.adapters.telemetry.metrics import CONTENT_TYPE_LATEST
 from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep, ServiceDep
 from app.api.schemas import BundleDescription, BundleOut, Health

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.adapters.manifest import Evaluation
-from app.adapters.pictures import draw_overlay
-from app.adapters.png import encode_png
+from app.adapters.bundle.manifest import Evaluation
+from app.adapters.drawing.pictures import draw_overlay
+from app.adapters.drawing.png import encode_png
 from app.api.reports import make_report, render_html, render_pdf
 from app.api.schemas import analysis_out
 from app.core.notices import NOTICE, VIEW_NAMES, remarks

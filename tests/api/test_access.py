@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
-from app.adapters.api_keys import ApiKeys
-from app.adapters.database import open_current
+from app.adapters.storage.api_keys import ApiKeys
+from app.adapters.storage.database import open_current
 from app.core.access import AccessScope, Actor, required_scope
 from app.settings import Settings
 from tests.api.test_analyses import Files, post

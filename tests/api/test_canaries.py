@@ -17,7 +17,7 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.filebase import DicomBytesIO
 
 from app.adapters.dicom.keywords import STUDY_ATTRIBUTES
-from app.adapters.png import decode_png
+from app.adapters.drawing.png import decode_png
 from app.core.values import View
 from tests.factories import VIEW_NAMES, ct_instance, sector, sector_region, truncated, us_instance
 from tests.stow import store

@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app import __version__
-from app.adapters.bundle_store import Bundle
-from app.adapters.database import Database
+from app.adapters.bundle.store import Bundle
+from app.adapters.storage.database import Database
 from app.cli import main
 from app.core.errors import StorageUnavailable
 from app.core.notices import VIEW_NAMES

@@ -10,7 +10,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from app.adapters.metrics import Metrics
+from app.adapters.telemetry.metrics import Metrics
 from app.api.limits import BodyBounds, UploadLimits
 from training.demo import running_service
 

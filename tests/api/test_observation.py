@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from app.adapters.logs import REQUEST_ID
+from app.adapters.telemetry.logs import REQUEST_ID
 from app.core.values import View
 from tests.conftest import ServiceFactory
 from tests.factories import four_view_study, us_instance
@@ -54,7 +54,7 @@ class TestRequestId:
             raise RuntimeError("nobody foresaw it")
 
         with serve() as client:
-            monkeypatch.setattr("app.adapters.repository.AnalysisRepository.page", fail)
+            monkeypatch.setattr("app.adapters.storage.repository.AnalysisRepository.page", fail)
             monkeypatch.setattr("app.api.problems.logger.error", lambda *_: logged.append(REQUEST_ID.get()))
             quiet = TestClient(client.app, raise_server_exceptions=False)
             answer = quiet.get("/v1/analyses", headers={"X-Request-ID": ID})
@@ -134,7 +134,7 @@ def test_spans_tell_stages_and_no_study(bundle_folder: Path, tmp_path: Path, col
 
 
 def test_spans_are_not_forgotten_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.adapters.traces import tracing
+    from app.adapters.telemetry.traces import tracing
 
     monkeypatch.setitem(__import__("sys").modules, "opentelemetry.sdk.resources", None)
     with pytest.raises(ValueError, match=r"liver-pdff\[traces\]"), tracing(wanted=True):
@@ -142,7 +142,7 @@ def test_spans_are_not_forgotten_in_silence(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_without_the_setting_nothing_is_traced() -> None:
-    from app.adapters.traces import request_span, span
+    from app.adapters.telemetry.traces import request_span, span
 
     with request_span("GET", httpx2.Headers()) as traced, span("read") as current:
         traced.end("/", 200)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.api_keys import ApiKeys
-from app.adapters.database import open_current
+from app.adapters.storage.api_keys import ApiKeys
+from app.adapters.storage.database import open_current
 from app.core.access import AccessScope, Actor
 from training.demo import running_service
 

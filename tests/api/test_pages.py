@@ -10,7 +10,7 @@ import pypdfium2
 import pytest
 from fastapi.testclient import TestClient
 
-from app.adapters.bundle_store import Bundle
+from app.adapters.bundle.store import Bundle
 from app.core.notices import VIEW_NAMES
 from app.core.values import View
 from tests.api.test_analyses import post

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from app.adapters.score_table import SCHEMA, ScoreTable
+from app.adapters.archive.score_table import SCHEMA, ScoreTable
 from app.core.scores import SCORED, columns
 from app.core.values import View
 from app.score_run import Tally, score_source

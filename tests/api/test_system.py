@@ -114,7 +114,7 @@ class TestFailure:
     def test_a_locked_database_is_named_in_the_log_and_says_when_to_come_back(
         self, serve: ServiceFactory, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("app.adapters.database.SQLITE_BUSY_TIMEOUT_MS", 100)
+        monkeypatch.setattr("app.adapters.storage.database.SQLITE_BUSY_TIMEOUT_MS", 100)
         path = tmp_path / "locked.db"
         with serve(database_url=f"sqlite:///{path}") as client, closing(sqlite3.connect(path)) as other:
             other.execute("BEGIN IMMEDIATE")

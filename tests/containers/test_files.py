@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from app.adapters.metrics import Metrics
+from app.adapters.telemetry.metrics import Metrics
 from app.api.problems import STATUS
 from app.core.values import BundleIdentity
 

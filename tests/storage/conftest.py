@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.database import Database
+from app.adapters.storage.database import Database
 from tests.postgres import PostgresServer
 
 

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.adapters import api_keys
-from app.adapters.api_keys import ApiKeys
-from app.adapters.audit_trail import Action, AuditTrail, Event, study_digest
-from app.adapters.database import Database
-from app.adapters.retention import Retention
+from app.adapters.storage import api_keys
+from app.adapters.storage.api_keys import ApiKeys
+from app.adapters.storage.audit_trail import Action, AuditTrail, Event, study_digest
+from app.adapters.storage.database import Database
+from app.adapters.storage.retention import Retention
 from app.core.access import SERVICE, AccessScope
 from app.core.errors import InvalidRequest, StorageUnavailable, UnknownResource
 from app.core.values import View
@@ -62,7 +62,7 @@ class TestTrail:
         assert list(trail.records()) == before
 
     def test_it_is_read_in_pages_from_anywhere(self, trail: AuditTrail, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("app.adapters.audit_trail._PAGE", 3)
+        monkeypatch.setattr("app.adapters.storage.audit_trail._PAGE", 3)
         trail.record(SENDER, [Event(Action.READ, str(number)) for number in range(8)])
         everything = list(trail.records())
         assert [record.event.subject for record in everything] == [str(number) for number in range(8)]
@@ -118,7 +118,7 @@ class TestDeletion:
     def test_many_expire_in_several_transactions(
         self, rig: Rig, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("app.adapters.retention._BATCH", 1)
+        monkeypatch.setattr("app.adapters.storage.retention._BATCH", 1)
         rig.send(FOUR)
         rig.send([us_instance(view=View.LIVER_KIDNEY, number=9, attributes={"InstanceNumber": "99"}, **SMALL)])
         assert rig.analyses() == 2
@@ -166,7 +166,7 @@ class TestKeys:
         assert keys.find(key)
         (listed,) = keys.list()
         keys.revoke(listed.id, SENDER)
-        monkeypatch.setattr("app.adapters.api_keys.monotonic", lambda: time.monotonic() + api_keys.FRESH_S + 1)
+        monkeypatch.setattr("app.adapters.storage.api_keys.monotonic", lambda: time.monotonic() + api_keys.FRESH_S + 1)
         assert keys.find(key) is None
         assert keys.list()[0].revoked_at
         assert actions(trail) == [Action.KEY_CREATE, Action.KEY_REVOKE]
@@ -182,7 +182,7 @@ class TestKeys:
             known, unknown = (keys.create(name, [AccessScope.METRICS], SENDER) for name in "ab")
             assert keys.find(known)
             database.downgrade("0003")
-            monkeypatch.setattr("app.adapters.api_keys.monotonic", lambda: time.monotonic() + 60)
+            monkeypatch.setattr("app.adapters.storage.api_keys.monotonic", lambda: time.monotonic() + 60)
             assert keys.find(known)
             with pytest.raises(StorageUnavailable):
                 keys.find(unknown)

@@ -17,8 +17,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
 
 from app import service, studies
-from app.adapters import audit_trail
-from app.adapters.database import Database
+from app.adapters.storage import audit_trail
+from app.adapters.storage.database import Database
 from app.core.values import View
 from tests.factories import four_view_study, us_instance
 from training.demo import running_service

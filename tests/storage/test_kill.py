@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.adapters.database import Database
+from app.adapters.storage.database import Database
 from app.core.values import View
 from tests.factories import four_view_study
 from training.demo import RunningService, running_service, send

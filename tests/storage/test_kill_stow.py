@@ -15,7 +15,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 
-from app.adapters.database import Database
+from app.adapters.storage.database import Database
 from tests.factories import four_view_study, uid
 from tests.stow import BOUNDARY, CONTENT_TYPE, DICOM_PART, failure_reasons, related, store
 from training.demo import RunningService, running_service

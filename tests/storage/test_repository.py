@@ -11,9 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from app.adapters.database import Database
-from app.adapters.repository import AnalysisRepository
-from app.adapters.tables import metadata
+from app.adapters.storage.database import Database
+from app.adapters.storage.repository import AnalysisRepository
+from app.adapters.storage.tables import metadata
 from app.core.access import Actor
 from app.core.errors import InvalidRequest, StorageUnavailable
 from app.core.values import (

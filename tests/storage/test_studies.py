@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.adapters.audit_trail import AuditTrail
-from app.adapters.bundle_store import Bundle
-from app.adapters.database import Database
+from app.adapters.bundle.store import Bundle
 from app.adapters.dicom import read_instance
-from app.adapters.metrics import Metrics
-from app.adapters.repository import AnalysisRepository
-from app.adapters.retention import Retention
-from app.adapters.study_repository import StudyRepository
+from app.adapters.storage.audit_trail import AuditTrail
+from app.adapters.storage.database import Database
+from app.adapters.storage.repository import AnalysisRepository
+from app.adapters.storage.retention import Retention
+from app.adapters.storage.study_repository import StudyRepository
+from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
 from app.core.errors import MixedStudies, NotDicom, StorageUnavailable, UndecodablePixels, UploadTooLarge
 from app.core.studies import ChoiceReason

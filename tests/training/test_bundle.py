@@ -12,10 +12,10 @@ import numpy as np
 import onnx
 import pytest
 
-from app.adapters.bundle_store import Bundle, load_bundle, manifest_sha256_line
-from app.adapters.database import Database
+from app.adapters.bundle.store import Bundle, load_bundle, manifest_sha256_line
 from app.adapters.dicom import read_instance
-from app.adapters.metrics import Metrics
+from app.adapters.storage.database import Database
+from app.adapters.telemetry.metrics import Metrics
 from app.core.access import SERVICE
 from app.core.errors import BundleUnreadable, ChecksumMismatch, GoldenMismatch
 from app.core.heads import predict

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.adapters.onnx_networks import OnnxBackbone
+from app.adapters.bundle.onnx_networks import OnnxBackbone
 from app.core.values import Features, Floats, Preprocessing, Target, View
 from training.cohort import Participant, read_cohort
 from training.evaluation import nested_leave_one_out

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from app.adapters.pictures import enlarge, tint
+from app.adapters.drawing.pictures import enlarge, tint
 from app.core.values import Target, View
 from tests.training.simulated import simulated_predictions
 from tests.training.test_results import only

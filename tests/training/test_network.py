@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from app.adapters.onnx_networks import OnnxBackbone, OnnxNetwork
+from app.adapters.bundle.onnx_networks import OnnxBackbone, OnnxNetwork
 from app.core.cam import class_activation_map
 from app.core.errors import BundleUnreadable, GraphMismatch
 from app.core.heads import predict

@@ -9,8 +9,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from app.adapters.bundle.onnx_networks import OnnxNetwork
 from app.adapters.dicom import read_instance
-from app.adapters.onnx_networks import OnnxNetwork
 from app.core.errors import ProviderUnavailable
 from app.core.pipeline import crop_instance
 from app.core.tensors import to_pictures

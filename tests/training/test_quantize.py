@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import pytest
 
-from app.adapters.bundle_store import read_manifest
-from app.adapters.manifest import Evaluation, Manifest
-from app.adapters.onnx_networks import OnnxBackbone, OnnxNetwork
+from app.adapters.bundle.manifest import Evaluation, Manifest
+from app.adapters.bundle.onnx_networks import OnnxBackbone, OnnxNetwork
+from app.adapters.bundle.store import read_manifest
 from app.core.tensors import to_tensor
 from app.core.values import Preprocessing, View
 from tests.fakes import some_heads

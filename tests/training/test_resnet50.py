@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.adapters.onnx_networks import OnnxBackbone
+from app.adapters.bundle.onnx_networks import OnnxBackbone
 from app.core.errors import BundleUnreadable, GraphMismatch
 from training.resnet50 import build_resnet50, parameter_shapes
 from training.weights import published_weights, seeded_weights, weights_from_file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.bundle_store import load_bundle, sign_bundle
+from app.adapters.bundle.store import load_bundle, sign_bundle
 from app.core.errors import ChecksumMismatch, SignatureMismatch
 from tests.api.test_cli import run
 from tests.conftest import ServiceFactory

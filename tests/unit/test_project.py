@@ -87,7 +87,7 @@ def test_imports_point_inward() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", ["app.adapters.onnx_networks", "training.weights"])
+@pytest.mark.parametrize("module", ["app.adapters.bundle.onnx_networks", "training.weights"])
 def test_onnxruntime_reports_to_nobody(module: str, tmp_path: Path) -> None:
     """Its reporting begins with a file beside the temporary ones."""
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.adapters.manifest import ModelFigures
+from app.adapters.bundle.manifest import ModelFigures
 from app.core.values import Floats, Target
 from training.predictions import Predictions
 from training.protocol import CUTOFF_PERCENT

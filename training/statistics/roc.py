@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.adapters.manifest import OperatingPoint
+from app.adapters.bundle.manifest import OperatingPoint
 from app.core.values import Floats
 
 Bools = NDArray[np.bool_]

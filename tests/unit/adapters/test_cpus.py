@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.cpus import usable_cpus
+from app.adapters.machine.cpus import usable_cpus
 
 CORES = len(os.sched_getaffinity(0))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from app.adapters.dicomweb import Archive, ArchivedStudy, find_studies
+from app.adapters.archive.dicomweb import Archive, ArchivedStudy, find_studies
 from tests.stow import CONTENT_TYPE, related
 
 Handler = Callable[[httpx2.Request], httpx2.Response]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from app.adapters.engine import Engine
+from app.adapters.bundle.engine import Engine
 from app.core.errors import InferenceFailed
 from app.core.values import HeadOutputs, View
 from tests.fakes import FakeNetwork

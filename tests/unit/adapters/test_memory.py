@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import gc
-from app.adapters.memory import loading_for_good
+from app.adapters.machine.memory import loading_for_good
 
 before = gc.get_freeze_count()
 with loading_for_good():

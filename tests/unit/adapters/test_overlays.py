@@ -1,8 +1,8 @@
 import numpy as np
 
-from app.adapters.overlays import CACHE_BYTES, _cache, overlay_png
-from app.adapters.pictures import draw_overlay
-from app.adapters.png import encode_png
+from app.adapters.drawing.overlays import CACHE_BYTES, _cache, overlay_png
+from app.adapters.drawing.pictures import draw_overlay
+from app.adapters.drawing.png import encode_png
 from app.core.values import Target
 
 TISSUE = np.random.default_rng(1).integers(0, 256, (300, 400), dtype=np.uint8)

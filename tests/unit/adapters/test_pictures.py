@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.adapters.pictures import draw_overlay, enlarge, shrink, tint
-from app.adapters.png import decode_png, encode_png
+from app.adapters.drawing.pictures import draw_overlay, enlarge, shrink, tint
+from app.adapters.drawing.png import decode_png, encode_png
 from app.core.values import Target
 
 TISSUE = np.full((140, 210), 120, np.uint8)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.adapters.png import decode_png, encode_png
+from app.adapters.drawing.png import decode_png, encode_png
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.booleans(), st.integers(0, 2**32 - 1))

@@ -6,8 +6,8 @@ import traceback
 
 import pytest
 
-from app.adapters.background import in_background
-from app.adapters.pulse import Pulse
+from app.adapters.machine.background import in_background
+from app.adapters.storage.pulse import Pulse
 from app.core.errors import StorageUnavailable
 
 SOON_S = 0.01

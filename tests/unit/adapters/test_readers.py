@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from app.adapters.dicom import read_instance
-from app.adapters.readers import Readers, load
+from app.adapters.reading.readers import Readers, load
 from app.core.errors import AnalysisError, InternalError, NotDicom, UndecodablePixels
 from app.core.pipeline import crop_instance
 from app.core.values import Crop
@@ -134,7 +134,7 @@ def test_the_processes_end_with_the_service() -> None:
 
 def test_the_processes_end_when_the_service_is_killed() -> None:
     script = (
-        "import os, time; from app.adapters.readers import Readers; r = Readers(2); "
+        "import os, time; from app.adapters.reading.readers import Readers; r = Readers(2); "
         "print(r._nursery._process.pid, flush=True); r.read(b'x')"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as service:

@@ -1,4 +1,4 @@
-"""The other side of `app.adapters.readers`: a process that forks readers, each of which reads object after object.
+"""The other side of `app.adapters.reading.readers`: a process that forks readers; each reads object after object.
 
 Libraries are loaded once, before the first fork: a reader starts in milliseconds, and its memory is mostly shared.
 """
@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
-from app.adapters.cpus import stand_back
 from app.adapters.dicom import read_instance
-from app.adapters.memory import return_unused
+from app.adapters.machine.cpus import stand_back
+from app.adapters.machine.memory import return_unused
 from app.core.errors import AnalysisError
 from app.core.pipeline import crop_instance
 from app.core.values import Crop

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
+from app.adapters.bundle.engine import Engine
+from app.adapters.bundle.manifest import Manifest
+from app.adapters.bundle.onnx_networks import OnnxNetwork, Provider
 from app.adapters.dicom import read_instance
-from app.adapters.engine import Engine
-from app.adapters.manifest import Manifest
-from app.adapters.onnx_networks import OnnxNetwork, Provider
 from app.core.errors import AnalysisError, BundleUnreadable, ChecksumMismatch, GoldenMismatch, SignatureMismatch
 from app.core.pipeline import Model, crop_instance, estimate_study
 from app.core.values import (
@@ -97,7 +97,7 @@ def load_bundle(folder: Path, threads: int, provider: Provider = "cpu", trusted_
 
 def check_signature(folder: Path, trusted_key: Path) -> None:
     """Raise SignatureMismatch unless the manifest, and with it every file, is signed with a key."""
-    from app.adapters.signature import is_signed  # its library takes a tenth of a second, and few ask for it
+    from app.adapters.bundle.signature import is_signed  # its library takes a tenth of a second, and few ask for it
 
     try:
         signature = (folder / SIGNATURE).read_bytes()
@@ -124,7 +124,7 @@ def sign_bundle(folder: Path, private_key: Path) -> None:
     ValueError
         If the key cannot be used.
     """
-    from app.adapters.signature import sign
+    from app.adapters.bundle.signature import sign
 
     (folder / SIGNATURE).write_bytes(sign(_read(folder, MANIFEST), private_key))
 

@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.errors import StorageUnavailable
 
-_MIGRATIONS = Path(__file__).parents[2] / "migrations"
+_MIGRATIONS = Path(__file__).parents[3] / "migrations"
 SQLITE_BUSY_TIMEOUT_MS = 5_000
 POSTGRES_CONNECT_TIMEOUT_S = 3
 POSTGRES_STATEMENT_TIMEOUT_MS = 5_000

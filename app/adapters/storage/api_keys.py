@@ -13,9 +13,9 @@ from typing import Any, Final
 from cachetools import TTLCache
 from sqlalchemy import Engine, Row, select, update
 
-from app.adapters.audit_trail import Action, Event, append
-from app.adapters.database import reading, writing
-from app.adapters.tables import api_keys
+from app.adapters.storage.audit_trail import Action, Event, append
+from app.adapters.storage.database import reading, writing
+from app.adapters.storage.tables import api_keys
 from app.core.access import AccessScope, Actor, Principal
 from app.core.errors import InvalidRequest, StorageUnavailable, UnknownResource
 

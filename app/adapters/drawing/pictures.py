@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from app.adapters.png import encode_png
+from app.adapters.drawing.png import encode_png
 from app.core.values import Floats, GreyImage, Target
 
 _LARGEST_ALPHA = 0.65

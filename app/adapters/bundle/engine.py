@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from app.adapters.cpus import stand_back
+from app.adapters.machine.cpus import stand_back
 from app.core.values import HeadOutputs, Network, View
 
 

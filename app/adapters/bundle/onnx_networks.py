@@ -49,7 +49,7 @@ _ORT_ERRORS = (
 class OnnxNetwork:
     """A bundle's network behind one ONNX Runtime session: grey pictures in, three heads' values and maps out.
 
-    A call runs in the thread that makes it, on one core: several threads may call at once, see `app.adapters.engine`.
+    A call runs in the thread that makes it, on one core; several may call at once (`app.adapters.bundle.engine`).
 
     Parameters
     ----------

@@ -13,9 +13,9 @@ import numpy as np
 from sqlalchemy import Engine, Row, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from app.adapters.audit_trail import Action, about, append
-from app.adapters.database import reading, writing
-from app.adapters.tables import analyses, analysis_views
+from app.adapters.storage.audit_trail import Action, about, append
+from app.adapters.storage.database import reading, writing
+from app.adapters.storage.tables import analyses, analysis_views
 from app.core.access import Actor
 from app.core.errors import InvalidRequest
 from app.core.values import (

@@ -22,9 +22,9 @@ from app.core.values import Crop
 
 logger = logging.getLogger(__name__)
 
-MODULE: Final = "app.adapters.reading_process"
+MODULE: Final = "app.adapters.reading.process"
 PATIENCE_S: Final = 25.0
-"""A reader ends by itself after 20 s (`app.adapters.reading_process`); this is for one that cannot."""
+"""A reader ends by itself after 20 s (`app.adapters.reading.process`); this is for one that cannot."""
 _ALLOWED_MODULES: Final = ("app.core.values", "app.core.errors")
 _ALLOWED_NUMPY: Final = {
     ("numpy", "ndarray"),

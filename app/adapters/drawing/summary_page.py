@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from app import __version__
-from app.adapters.pictures import draw_overlay_pixels, shrink
+from app.adapters.drawing.pictures import draw_overlay_pixels, shrink
 from app.core.notices import NOTICE, VIEW_NAMES, remarks
 from app.core.values import Analysis, GreyImage, Target, View, ViewEstimate
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, select
 
-from app.adapters.audit_trail import Action, Event, append, study_digest
-from app.adapters.database import writing
-from app.adapters.tables import analyses, analysis_views, received_instances
+from app.adapters.storage.audit_trail import Action, Event, append, study_digest
+from app.adapters.storage.database import writing
+from app.adapters.storage.tables import analyses, analysis_views, received_instances
 from app.core.access import SERVICE, Actor
 from app.core.values import View
 

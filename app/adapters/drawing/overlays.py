@@ -6,8 +6,8 @@ from typing import Final
 
 from cachetools import LRUCache, cached
 
-from app.adapters.pictures import draw_overlay
-from app.adapters.png import decode_png
+from app.adapters.drawing.pictures import draw_overlay
+from app.adapters.drawing.png import decode_png
 from app.core.values import Floats, Target
 
 CACHE_BYTES: Final = 16 << 20

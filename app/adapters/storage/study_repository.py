@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.adapters.audit_trail import Action, Event, append, study_digest
-from app.adapters.database import reading, writing
-from app.adapters.png import decode_png, encode_png
-from app.adapters.repository import read_warnings
-from app.adapters.tables import received_instances
+from app.adapters.drawing.png import decode_png, encode_png
+from app.adapters.storage.audit_trail import Action, Event, append, study_digest
+from app.adapters.storage.database import reading, writing
+from app.adapters.storage.repository import read_warnings
+from app.adapters.storage.tables import received_instances
 from app.core.access import Actor
 from app.core.studies import ReceivedImage, ReceivedInstance
 from app.core.values import AnalysisWarning, Crop, ImageKey, Origin, Tissue, TissueBox, View

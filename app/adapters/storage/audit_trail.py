@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, select
 
-from app.adapters.database import reading, writing
-from app.adapters.tables import audit_events
+from app.adapters.storage.database import reading, writing
+from app.adapters.storage.tables import audit_events
 from app.core.access import Actor
 from app.core.values import Analysis
 

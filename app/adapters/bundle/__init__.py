@@ -1,0 +1,1 @@
+"""From a folder of files to a network that answers: read, verified, signed, run."""

@@ -1,0 +1,1 @@
+"""What people look at: overlays, the printed report, the summary page."""

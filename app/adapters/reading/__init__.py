@@ -1,0 +1,1 @@
+"""Objects read and cropped in processes of their own."""

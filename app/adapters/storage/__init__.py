@@ -1,0 +1,1 @@
+"""The database: what is kept, who may ask, and who did."""
