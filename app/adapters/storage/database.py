@@ -177,6 +177,7 @@ def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> 
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "cache_size=-512",  # KiB a connection: crops are read once, and every thread may have a connection
         "secure_delete=ON",  # what is deleted is overwritten, not only forgotten
         f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}",
     ):
