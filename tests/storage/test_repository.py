@@ -101,6 +101,13 @@ class TestMigrations:
         database.upgrade()
         database.check()
 
+    def test_asking_again_and_again_keeps_nothing(self, database: Database) -> None:
+        database.check()
+        kept = len(database.engine._compiled_cache or ())
+        for _ in range(5):
+            database.check()
+        assert len(database.engine._compiled_cache or ()) == kept
+
     def test_twice_is_once(self, database: Database) -> None:
         database.upgrade()
         database.check()

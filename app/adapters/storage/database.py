@@ -107,7 +107,8 @@ class Database:
         StorageUnavailable
             If it does not answer, or a migration has not been applied.
         """
-        with storage_errors(), self.engine.connect().execution_options(writes=False) as connection:
+        # Alembic makes its question anew each time: kept, each would stay, compiled, until there are hundreds.
+        with storage_errors(), self.engine.connect().execution_options(writes=False, compiled_cache=None) as connection:
             applied = MigrationContext.configure(connection).get_current_heads()
         if applied != newest_revisions():
             raise StorageUnavailable(
