@@ -75,13 +75,19 @@ def wait_for_scrapes(prometheus: httpx2.Client, count: int) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         try:
-            found = ask(prometheus, 'count_over_time(up{job="liver-pdff"}[5m])')
-            if found and float(found[0]["value"][1]) > count:
-                return
+            if is_ready(prometheus):
+                found = ask(prometheus, 'count_over_time(up{job="liver-pdff"}[5m])')
+                if found and float(found[0]["value"][1]) > count:
+                    return
         except httpx2.TransportError:
             pass  # not listening yet
         time.sleep(0.2)
     pytest.fail("Prometheus does not scrape")
+
+
+def is_ready(prometheus: httpx2.Client) -> bool:
+    """It listens before it answers."""
+    return bool(prometheus.get(prometheus.base_url.copy_with(path="/-/ready")).is_success)
 
 
 def ask(prometheus: httpx2.Client, query: str) -> list[Any]:
