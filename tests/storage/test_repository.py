@@ -101,12 +101,16 @@ class TestMigrations:
         database.upgrade()
         database.check()
 
-    def test_asking_again_and_again_keeps_nothing(self, database: Database) -> None:
+    def test_asking_again_and_again_keeps_and_logs_nothing(
+        self, database: Database, caplog: pytest.LogCaptureFixture
+    ) -> None:
         database.check()
+        caplog.set_level("INFO")
         kept = len(database.engine._compiled_cache or ())
         for _ in range(5):
             database.check()
         assert len(database.engine._compiled_cache or ()) == kept
+        assert caplog.messages == []
 
     def test_twice_is_once(self, database: Database) -> None:
         database.upgrade()

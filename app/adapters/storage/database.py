@@ -8,9 +8,8 @@ from typing import Self
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, column, create_engine, event, inspect, make_url, select, table
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -18,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.errors import StorageUnavailable
 
+_VERSIONS = table("alembic_version", column("version_num"))
 _MIGRATIONS = Path(__file__).parents[3] / "migrations"
 SQLITE_BUSY_TIMEOUT_MS = 5_000
 POSTGRES_CONNECT_TIMEOUT_S = 3
@@ -107,9 +107,8 @@ class Database:
         StorageUnavailable
             If it does not answer, or a migration has not been applied.
         """
-        # Alembic makes its question anew each time: kept, each would stay, compiled, until there are hundreds.
-        with storage_errors(), self.engine.connect().execution_options(writes=False, compiled_cache=None) as connection:
-            applied = MigrationContext.configure(connection).get_current_heads()
+        with reading(self.engine) as connection:
+            applied = _applied_revisions(connection)
         if applied != newest_revisions():
             raise StorageUnavailable(
                 "The database's schema is not this version's. Run `liver-pdff db upgrade`.",
@@ -132,6 +131,13 @@ def open_current(url: str) -> Iterator[Database]:
             database.upgrade()
         database.check()
         yield database
+
+
+def _applied_revisions(connection: Connection) -> tuple[str, ...]:
+    """Ask as Alembic does, once a second: its own question is another one each time, compiled, kept and logged."""
+    if not inspect(connection).has_table(_VERSIONS.name):
+        return ()
+    return tuple(connection.scalars(select(_VERSIONS.c.version_num)))
 
 
 @cache

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from app.adapters.storage.database import RETRY_AFTER_S
 from app.core.errors import AnalysisError, StorageUnavailable
 
 INTERVAL_S: Final = 1.0
@@ -48,7 +49,9 @@ class Pulse:
         if error:
             raise error.with_traceback(None)  # else each answer would hang its frames onto the one error
         if time.monotonic() - moment > self._stale_s:
-            raise StorageUnavailable("The database takes too long to answer. Ask again in a moment.", retry_after_s=5)
+            raise StorageUnavailable(
+                "The database takes too long to answer. Ask again in a moment.", retry_after_s=RETRY_AFTER_S
+            )
 
     def _feel(self) -> None:
         error = None
