@@ -201,7 +201,7 @@ class AnalysisService:
     def _refused_images_counted(self) -> Iterator[None]:
         try:
             yield
-        except ImageError as error:
+        except AnalysisError as error:  # the first may be of another kind
             for each in (error, *error.also):
                 if isinstance(each, ImageError):
                     self._metrics.refused_image(each.code, each.scanner)

@@ -161,11 +161,13 @@ class TestMetrics:
             assert post(client, four_view_study(study=3, attributes=untold)).is_success
             unusable = {"liver_kidney": us_instance(study=4, attributes=told, pixels=black)}
             assert client.post("/v1/analyses", files=unusable, data={"allow_partial": "true"}).is_client_error
+            refused_first = {"hepatic_veins": b"no DICOM", **unusable}
+            assert client.post("/v1/analyses", files=refused_first).is_client_error
             assert store(client, [us_instance(study=5, attributes=untold, pixels=black)]).is_success
             text = client.get("/metrics").text
         for scanner, count in (("LOGIQ E10", 2), ("other", 1), ("S3000", 0)):
             assert f'liver_pdff_estimated_pdff_percent_count{{scanner="{scanner}"}} {count}.0' in text
-        for scanner, count in (("LOGIQ E10", 1), ("other", 1), ("S3000", 0)):
+        for scanner, count in (("LOGIQ E10", 2), ("other", 1), ("S3000", 0)):
             assert f'liver_pdff_refused_images_total{{code="no_tissue",scanner="{scanner}"}} {count}.0' in text
         assert "Quixote" not in text
 
