@@ -1,11 +1,13 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from app.adapters.machine.cpus import usable_cpus
+from app.adapters.machine.cpus import stand_back, usable_cpus
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -47,3 +49,14 @@ def test_a_process_bound_to_one_core_takes_one(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_who_stands_back_does_so_alone() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = priority()
+    with ThreadPoolExecutor(1, initializer=stand_back) as pool:
+        assert pool.submit(priority).result() > before
+    assert priority() == before

@@ -1,9 +1,11 @@
-"""What is loaded for good is not looked through again, in a process of its own: freezing cannot be taken back here."""
+"""Settings of a process that cannot be taken back, each in a process of its own."""
 
 import subprocess
 import sys
 
-PROGRAM = """
+import pytest
+
+LOADING = """
 import gc
 from app.adapters.machine.memory import loading_for_good
 
@@ -21,4 +23,39 @@ assert gc.collect() > 0, "what comes later is collected as ever"
 
 
 def test_what_was_loaded_is_left_out_of_later_collections() -> None:
-    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+    subprocess.run([sys.executable, "-c", LOADING], check=True)
+
+
+HOLDING = """
+import ctypes, pathlib, sys
+from app.adapters.machine.memory import hold_little
+
+if sys.argv[1] == "little":
+    hold_little()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+
+def held():
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+def fill(size):
+    piece = libc.malloc(size)
+    ctypes.memset(piece, 1, size)
+    return piece
+
+libc.free(fill(24 << 20))  # by default glibc learns from this to keep pieces of this size in its heap
+before = held()
+large, last = fill(16 << 20), fill(1000)  # the last keeps the heap from shrinking
+libc.free(large)
+print(held() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the allocator is glibc's")
+def test_large_pieces_go_back_when_they_are_freed() -> None:
+    kept = {
+        how: int(subprocess.run([sys.executable, "-c", HOLDING, how], check=True, capture_output=True).stdout)
+        for how in ("little", "as usual")
+    }
+    assert kept["as usual"] > 8 << 20, "else there would be nothing to set"
+    assert kept["little"] < 1 << 20
