@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pypdfium2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -143,7 +144,17 @@ def test_the_report_is_one_sheet_of_a4(page: Page, study: Mapping[View, Path]) -
     page.evaluate("document.querySelector('ul').innerHTML += '<li>One more remark.</li>'.repeat(8)")
     printed = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    assert pictures_end_above(printed, "To keep in mind")
     assert re.search(rb"/MediaBox\s*\[0 0 59[45]\.\d+ 84[12]\.\d+\]", printed), "points: 210 x 297 mm"
+
+
+def pictures_end_above(pdf: bytes, text: str) -> bool:
+    with pypdfium2.PdfDocument(pdf) as document:
+        page = document[0]
+        found = page.get_textpage().search(text).get_next()
+        assert found
+        _, _, _, top = page.get_textpage().get_charbox(found[0])
+        return all(image.get_bounds()[1] >= top for image in page.get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]))
 
 
 def test_the_report_as_pdf_is_a_link_away(page: Page, study: Mapping[View, Path]) -> None:
