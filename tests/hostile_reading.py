@@ -46,8 +46,7 @@ def misbehave(content: bytes) -> Any:
 
 
 if __name__ == "__main__":
-    # The types say what a reader is; this one is meant to be none.
-    process.read_instance = misbehave  # type: ignore[attr-defined, assignment]
-    process.crop_instance = lambda found: found  # type: ignore[attr-defined, assignment, return-value]
-    process.CPU_S, process.WALL_S = 1.0, 2.0  # type: ignore[misc]
+    process.read_instance = misbehave  # type: ignore[attr-defined, assignment] # types say what a reader is, this is none
+    process.crop_instance = lambda found: found  # type: ignore[attr-defined, assignment, return-value] # as above
+    process.CPU_S, process.WALL_S = 1.0, 2.0  # type: ignore[misc] # final for the service, too long for a test
     process.main()

@@ -290,6 +290,7 @@ def summary(analysis: dict[str, Any], true_pdff_percent: float, results: Results
         f"P(>=10 %) {view['probability_ge10']:.2f}"
         for view in analysis["views"]
     )
+    warnings = "\n".join(f"    {warning['detail']}" for warning in analysis["warnings"])
     bundle = analysis["bundle"]
     return f"""
   liver-pdff demo: one simulated study, four DICOM files, through the running service
@@ -301,7 +302,7 @@ P(>=10 %) {estimate["probability_ge10"]:.2f}
 {views}
 
     bundle {bundle["name"]} {bundle["version"]}, sha256 {bundle["sha256"][:16]}…
-    {"; ".join(warning["detail"] for warning in analysis["warnings"])}
+{warnings}
     {analysis["notice"]}
 
     pictures, report and answer: {out}/   (open {out}/report.html)
