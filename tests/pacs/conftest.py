@@ -19,14 +19,14 @@ def find(program: str, package: str) -> str:
     return found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def network() -> Iterator[None]:
-    """Everything of this folder runs in a network of its own."""
+    """Everything of a file of this folder runs in a network of its own; what comes after it does not."""
     with own_network():
         yield
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def stack(network: None, bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Orthanc with the bridge, and the service."""
     program, storescu = find("Orthanc", "orthanc"), find("storescu", "dcmtk")
