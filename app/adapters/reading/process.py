@@ -11,13 +11,13 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
 from app.adapters.dicom import read_instance
 from app.adapters.machine.cpus import stand_back
 from app.adapters.machine.memory import return_unused
+from app.adapters.reading.channel import receive, send
 from app.core.errors import AnalysisError
 from app.core.pipeline import crop_instance
 from app.core.values import Crop
@@ -32,18 +32,18 @@ READY: Final = b"ready"
 
 
 def main() -> None:
-    """Fork a reader for every connection that comes through the control socket, until that is closed."""
+    """Fork a reader for every channel that comes through the control socket, until that is closed."""
     control = socket.socket(fileno=int(sys.argv[1]))
     restrict()
     stand_back()
     return_unused()
     gc.freeze()  # collecting would touch, and so copy, every page that is shared
-    while connections := socket.recv_fds(control, 1, 1)[1]:
+    while channels := socket.recv_fds(control, 1, 1)[1]:
         if os.fork() == 0:
             control.close()
-            serve(Connection(connections[0]))
+            serve(socket.socket(fileno=channels[0]))
             return
-        os.close(connections[0])
+        os.close(channels[0])
 
 
 def restrict() -> None:
@@ -53,17 +53,17 @@ def restrict() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which tells us
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever waits for a reader sees its connection end
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever waits for a reader sees its channel end
     with suppress(OSError):  # a container may forbid it
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def serve(connection: Connection) -> None:
-    """Read what comes through one connection."""
-    with suppress(EOFError, ConnectionError):  # the service is gone, or has closed the connection
-        connection.send_bytes(READY)
+def serve(channel: socket.socket) -> None:
+    """Read what comes through one channel."""
+    with channel, suppress(EOFError, ConnectionError):  # the service is gone, or has closed the channel
+        send(channel, READY)
         while True:
-            connection.send_bytes(answer(connection.recv_bytes()))
+            send(channel, answer(receive(channel)))
 
 
 def answer(content: bytes) -> bytes:

@@ -11,12 +11,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from queue import LifoQueue
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self
 
+from app.adapters.reading.channel import receive, send
 from app.core.errors import AnalysisError, InternalError, UndecodablePixels
 from app.core.values import Crop
 
@@ -25,6 +25,12 @@ logger = logging.getLogger(__name__)
 MODULE: Final = "app.adapters.reading.process"
 PATIENCE_S: Final = 25.0
 """A reader ends by itself after 20 s (`app.adapters.reading.process`); this is for one that cannot."""
+_ENVIRONMENT: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+"""An image's arrays come and go: in pages of 2 MiB (glibc on Linux) that is ten faults a study and not thousands."""
 _ALLOWED_MODULES: Final = ("app.core.values", "app.core.errors")
 _ALLOWED_NUMPY: Final = {
     ("numpy", "ndarray"),
@@ -106,34 +112,29 @@ class Readers:
 
 
 class _Reader:
-    """The connection to one process."""
+    """The channel to one process."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
         self._has_greeted = False
 
     def ask(self, content: bytes) -> Crop | AnalysisError:
         self._await_greeting()
-        self._connection.send_bytes(content)
-        return load(self._receive())
+        send(self._channel, content)
+        return load(receive(self._channel, PATIENCE_S))
 
     def _await_greeting(self) -> None:
         """Tell a process that never came to life from one that an object has killed."""
         if self._has_greeted:
             return
         try:
-            self._receive()
+            receive(self._channel, PATIENCE_S)
         except (EOFError, OSError) as error:
             raise InternalError("Objects cannot be read at the moment. Tell the operator.") from error
         self._has_greeted = True
 
-    def _receive(self) -> bytes:
-        if not self._connection.poll(PATIENCE_S):
-            raise TimeoutError
-        return self._connection.recv_bytes()
-
     def close(self) -> None:
-        self._connection.close()  # the process sees it, and ends
+        self._channel.close()  # the process sees it, and ends
 
 
 class _Nursery:
@@ -151,22 +152,22 @@ class _Nursery:
                 [sys.executable, "-m", self._module, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"},
+                env=os.environ | _ENVIRONMENT,
             )
 
-    def connect(self) -> Connection:
-        """Have a reader forked, and give the connection to it."""
+    def connect(self) -> socket.socket:
+        """Have a reader forked, and give the channel to it."""
         ours, theirs = socket.socketpair()
-        with self._lock, ours, theirs:
+        with self._lock, theirs:
             try:
                 self._hand_over(theirs)
             except OSError:  # it is gone
                 self._restart()
                 self._hand_over(theirs)
-            return Connection(ours.detach())
+            return ours
 
-    def _hand_over(self, connection: socket.socket) -> None:
-        socket.send_fds(self._control, [b"+"], [connection.fileno()])
+    def _hand_over(self, channel: socket.socket) -> None:
+        socket.send_fds(self._control, [b"+"], [channel.fileno()])
 
     def _restart(self) -> None:
         self._control.close()
