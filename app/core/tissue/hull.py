@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from app.core.tissue.geometry import Mask
+from app.core.tissue.morphology import runs_of
 
 Points = NDArray[np.int64]
 """Rows of (x, y), pixels."""
@@ -39,10 +40,13 @@ def filled(corners: Points, shape: tuple[int, ...]) -> Mask:
 
 def _row_ends(mask: Mask) -> Points:
     """Return the first and last True pixel of every row."""
-    y = np.flatnonzero(mask.any(axis=1))
-    left = mask[y].argmax(axis=1)
-    right = mask.shape[1] - 1 - mask[y, ::-1].argmax(axis=1)
-    return np.concatenate([_bulging(np.stack([left, y], 1)), _bulging(np.stack([right, y], 1)[::-1])[::-1]])
+    runs = runs_of(mask)
+    y, left = np.divmod(runs.starts, mask.shape[1] + 2)
+    right = runs.ends % (mask.shape[1] + 2) - 1
+    new = y[1:] != y[:-1]
+    first, last = np.concatenate([[True], new]), np.concatenate([new, [True]])
+    sides = np.stack([left[first], y[first]], 1), np.stack([right[last], y[last]], 1)
+    return np.concatenate([_bulging(sides[0]), _bulging(sides[1][::-1])[::-1]])
 
 
 def _bulging(side: Points) -> Points:

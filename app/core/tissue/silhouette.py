@@ -33,12 +33,15 @@ class _Outline(NamedTuple):
     mask : Mask
         What lies inside.
     hull : Points
-        Its convex corners, before the arc of a curved probe was cut off.
+        Its convex corners, before the arc of a curved probe was cut off...
+    within : Mask
+        ...and what lies inside them.
     """
 
     solidity: float
     mask: Mask
     hull: Points
+    within: Mask
 
 
 def find_silhouette(screen: ScreenPixels) -> Mask | None:
@@ -100,7 +103,7 @@ def _outlined(screen: ScreenPixels, background: Colour) -> Mask | None:
             best = outline
         if best is not None and best.solidity >= SOLID:
             break
-    return None if best is None else with_faded_sides(best.mask, best.hull, distance)
+    return None if best is None else with_faded_sides(best.mask, best.hull, best.within, distance)
 
 
 def _outline_of(drawn: Mask) -> _Outline | None:
@@ -108,5 +111,6 @@ def _outline_of(drawn: Mask) -> _Outline | None:
     if blob is None:
         return None
     hull = hull_of(blob)
-    mask = without_arc(filled(hull, blob.shape), hull, drawn)
-    return _Outline(float(np.count_nonzero(blob) / np.count_nonzero(mask)), mask, hull)
+    within = filled(hull, blob.shape)
+    mask = without_arc(within, hull, drawn)
+    return _Outline(float(np.count_nonzero(blob) / np.count_nonzero(mask)), mask, hull, within)
