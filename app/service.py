@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from app.adapters.bundle.engine import Engine
+from app.adapters.bundle.engine import Engine, Inquiry, gathered
 from app.adapters.bundle.store import Bundle
 from app.adapters.dicom import read_names
 from app.adapters.drawing.png import encode_png
@@ -25,7 +25,7 @@ from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
 from app.core.pipeline import all_or_refuse, fingerprint, read_outputs
 from app.core.scanners import name_scanner
-from app.core.tensors import to_pictures
+from app.core.tensors import to_picture
 from app.core.values import Analysis, Crop, Estimate, View
 from app.core.views import Candidate, ViewRule, assign_views, recognise_view
 
@@ -126,11 +126,20 @@ class AnalysisService:
         AnalysisError
             Any refusal; nothing is stored then.
         """
-        return self._recorded(lambda: self._answer(self._crops(parts, allow_partial=allow_partial), by))
+        may_be_whole = allow_partial or len(parts) >= len(View)
+        with self._inquiry() as inquiry:
+            ahead = inquiry if may_be_whole else None
+            return self._recorded(
+                lambda: self._answer(self._crops(parts, ahead, allow_partial=allow_partial), by, inquiry)
+            )
 
     def analyse_crops(self, crops: dict[View, Crop], by: Actor) -> tuple[Analysis, bool]:
         """Answer a study whose images were read and cropped before; like `analyse` in all else."""
-        return self._recorded(lambda: self._answer(crops, by))
+        with self._inquiry() as inquiry:
+            return self._recorded(lambda: self._answer(crops, by, inquiry))
+
+    def _inquiry(self) -> Inquiry:
+        return Inquiry(self._engine, lambda tissue: to_picture(tissue, self.bundle.model.preprocessing))
 
     def read_crop(self, content: bytes) -> Crop:
         """Read and crop one image.
@@ -174,18 +183,27 @@ class AnalysisService:
         self._record("created" if is_new else "repeated", started)
         return analysis, is_new
 
-    def _crops(self, parts: Sequence[Part], *, allow_partial: bool) -> dict[View, Crop]:
+    def _crops(self, parts: Sequence[Part], ahead: Inquiry | None, *, allow_partial: bool) -> dict[View, Crop]:
         with self._stage("read"), self._refused_images_counted():
-            candidates = all_or_refuse(self._pool.map(self._attempt_read, parts))
+            candidates = all_or_refuse(self._pool.map(lambda part: self._attempt_read(part, ahead), parts))
             return assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
 
-    def _attempt_read(self, part: Part) -> Candidate | AnalysisError:
+    def _attempt_read(self, part: Part, ahead: Inquiry | None) -> Candidate | AnalysisError:
         try:
             self.check_size(part.content)
-            return Candidate(part.name, self._read(part.content), part.declared_view)
+            candidate = Candidate(part.name, self._read(part.content), part.declared_view)
         except AnalysisError as error:
             error.part = part.name
             return error
+        if ahead and self._engine.has_a_free_core:
+            self._ask_ahead(ahead, candidate)
+        return candidate
+
+    def _ask_ahead(self, inquiry: Inquiry, image: Candidate) -> None:
+        """Ask about an image before the others are read; a study that was answered before is most likely a repeat."""
+        view = image.declared_view or recognise_view(image.crop.view_texts, self._view_rules)
+        if view and not self.repository.has_study(image.crop.study_instance_uid):
+            inquiry.ask(view, image.crop.tissue)
 
     def _read(self, content: bytes) -> Crop:
         """Read and crop one object, and call its scanner as the operator does."""
@@ -207,12 +225,12 @@ class AnalysisService:
                     self._metrics.refused_image(each.code, each.scanner)
             raise
 
-    def _answer(self, crops: dict[View, Crop], by: Actor) -> tuple[Analysis, bool]:
+    def _answer(self, crops: dict[View, Crop], by: Actor, inquiry: Inquiry) -> tuple[Analysis, bool]:
         question = fingerprint(crops, self.bundle.sha256)
         if known := self.repository.find(question):
             return self._repeated(known, by)
         with self._stage("estimate"):
-            estimate, pngs = self._estimate(crops)
+            estimate, pngs = self._estimate(crops, inquiry)
         analysis = Analysis(str(uuid.uuid4()), datetime.now(UTC), self.bundle.identity, estimate)
         with self._stage("store"):
             stored, is_new = self.repository.add(analysis, question, pngs, by)
@@ -225,13 +243,13 @@ class AnalysisService:
         self._audit.record(by, [about(Action.REPEAT, known)])
         return known, False
 
-    def _estimate(self, crops: dict[View, Crop]) -> tuple[Estimate, dict[View, bytes]]:
+    def _estimate(self, crops: dict[View, Crop], inquiry: Inquiry) -> tuple[Estimate, dict[View, bytes]]:
         """Ask the network, and encode the crops while it is busy, perhaps with another study."""
-        model = self.bundle.model
-        pictures = to_pictures((crop.tissue for crop in crops.values()), model.preprocessing, self._pool.map)
-        pending = self._engine.submit(pictures, list(crops))
-        pngs = self._pool.map(encode_png, (crop.tissue.pixels for crop in crops.values()))
-        return read_outputs(crops, pending.result(), model.thresholds), dict(zip(crops, pngs, strict=True))
+        tissues = [crop.tissue for crop in crops.values()]
+        answers = list(self._pool.map(inquiry.ask, crops, tissues))
+        pngs = self._pool.map(encode_png, (tissue.pixels for tissue in tissues))
+        estimate = read_outputs(crops, gathered(answers), self.bundle.model.thresholds)
+        return estimate, dict(zip(crops, pngs, strict=True))
 
     def close(self) -> None:
         """Answer what waits, then stop."""

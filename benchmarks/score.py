@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydicom import dcmread
 
-from app.adapters.bundle.engine import Engine
+from app.adapters.bundle.engine import Engine, gathered
 from app.adapters.bundle.store import load_bundle
 from app.core.values import View
 from app.settings import Settings
@@ -58,8 +58,7 @@ def bare_studies_per_s(settings: Settings) -> float:
     with Engine(network, settings.threads) as engine:
         engine(pictures, list(View))
         started = time.perf_counter()
-        for pending in [engine.submit(pictures, list(View)) for _ in range(FLOOR_STUDIES)]:
-            pending.result()
+        gathered([engine.ask(*each) for _ in range(FLOOR_STUDIES) for each in zip(pictures, View, strict=True)])
         return FLOOR_STUDIES / (time.perf_counter() - started)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.core.values import GreyImage, Mapper, Preprocessing, Tissue
+from app.core.values import GreyImage, Preprocessing, Tissue
 
 _RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -40,13 +40,17 @@ def to_tensor(tissue: GreyImage, preprocessing: Preprocessing) -> NDArray[np.flo
     return ((grey * np.float32(preprocessing.scale))[np.newaxis] - mean) / std
 
 
-def to_pictures(tissues: Iterable[Tissue], preprocessing: Preprocessing, mapper: Mapper = map) -> NDArray[np.uint8]:
-    """Resize tissue crops to what a network takes: grey levels of shape (n, size, size).
+def to_picture(tissue: Tissue, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Resize a tissue crop to what a network takes: grey levels of shape (size, size).
 
     The network's graph begins with the arithmetic of `to_tensor`, operation by operation.
     """
-    size, resampling = preprocessing.size, preprocessing.resampling
-    return np.stack(list(mapper(lambda tissue: resize(tissue.pixels, size, resampling), tissues)))
+    return resize(tissue.pixels, preprocessing.size, preprocessing.resampling)
+
+
+def to_pictures(tissues: Iterable[Tissue], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Resize a study's crops, shape (n, size, size)."""
+    return np.stack([to_picture(tissue, preprocessing) for tissue in tissues])
 
 
 def resize(tissue: GreyImage, size: int, resampling: str) -> GreyImage:
