@@ -26,7 +26,7 @@ from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLar
 from app.core.pipeline import all_or_refuse, fingerprint, read_outputs
 from app.core.scanners import name_scanner
 from app.core.tensors import to_picture
-from app.core.values import Analysis, Crop, Estimate, View
+from app.core.values import Analysis, Content, Crop, Estimate, View
 from app.core.views import Candidate, ViewRule, assign_views, recognise_view
 
 logger = logging.getLogger(__name__)
@@ -40,21 +40,21 @@ class Part:
     ----------
     name : str
         The form's name for it, such as ``hepatic_veins`` or ``instances[2]``; never the sender's file name.
-    content : bytes
+    content : bytes or memoryview
         At most one byte more than the limit: enough to see that it is too large.
     declared_view : View or None
         The view that the sender named.
     """
 
     name: str
-    content: bytes
+    content: Content
     declared_view: View | None = None
 
 
 class Reading(Protocol):
     """Reads and crops objects: `app.adapters.reading.readers.Readers`."""
 
-    def read(self, content: bytes) -> Crop:
+    def read(self, content: Content) -> Crop:
         """Read and crop one object, or raise `DicomError` or `ImageError`."""
 
     def close(self) -> None:
@@ -151,7 +151,7 @@ class AnalysisService:
         with self._stage("read"), self._refused_images_counted():
             return self._read(content)
 
-    def preview(self, content: bytes) -> tuple[View | None, Crop]:
+    def preview(self, content: Content) -> tuple[View | None, Crop]:
         """Read and crop one image and tell which view it says it shows; nothing is stored.
 
         Raises
@@ -205,7 +205,7 @@ class AnalysisService:
         if view and not self.repository.has_study(image.crop.study_instance_uid):
             inquiry.ask(view, image.crop.tissue)
 
-    def _read(self, content: bytes) -> Crop:
+    def _read(self, content: Content) -> Crop:
         """Read and crop one object, and call its scanner as the operator does."""
         try:
             crop = self._readers.read(content)
@@ -257,7 +257,7 @@ class AnalysisService:
         self._pool.shutdown()
         self._readers.close()
 
-    def check_size(self, content: bytes) -> None:
+    def check_size(self, content: Content) -> None:
         """Raise EmptyUpload or UploadTooLarge unless this is a file of a size that is accepted."""
         if not content:
             raise EmptyUpload("The file is empty. Export it again from the scanner or the PACS and send that.")

@@ -14,6 +14,7 @@ from app.core.heads import predict
 from app.core.pipeline import Model, crop_instance
 from app.core.values import (
     BundleIdentity,
+    Content,
     Crop,
     HeadOutputs,
     LinearHead,
@@ -46,8 +47,8 @@ class FakeNetwork:
 class ReadersInProcess:
     """Reads where it is called, for tests that start many services."""
 
-    def read(self, content: bytes) -> Crop:
-        return crop_instance(read_instance(content))
+    def read(self, content: Content) -> Crop:
+        return crop_instance(read_instance(bytes(content)))
 
     def close(self) -> None:
         pass

@@ -11,6 +11,7 @@ from app.api.access import ActorDep
 from app.api.problems import problem_responses
 from app.api.runtime import ServiceDep
 from app.api.schemas import PreviewOut, WarningOut
+from app.api.uploads import contents
 from app.core.values import Crop, View
 
 router = APIRouter(prefix="/v1", tags=["analyses"])
@@ -25,7 +26,7 @@ _WIDTH = 480
 )
 def post_preview(service: ServiceDep, _by: ActorDep, file: Annotated[UploadFile, File()]) -> PreviewOut:
     """Nothing is stored, no number is estimated; a refusal is the one that the study would get for this file."""
-    view, crop = service.preview(file.file.read(service.max_instance_bytes + 1))
+    view, crop = service.preview(contents(file, service.max_instance_bytes + 1))
     return preview_out(view, crop)
 
 

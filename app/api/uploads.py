@@ -1,14 +1,16 @@
 """One form -> parts, each read up to the limit and one byte more."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from starlette import formparsers
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartParser
 
+from app.api.spool import UploadSpool
 from app.core.errors import InvalidRequest, UnsupportedMediaType
-from app.core.values import View
+from app.core.values import Content, View
 from app.service import Part
 
 FILE_FIELDS = (*View, "instances")
@@ -17,7 +19,9 @@ FORM_MEDIA_TYPE = "multipart/form-data"
 IN_MEMORY_BYTES = 4 << 20
 """A file up to this size, an uncompressed colour screen of 1280 x 960, does not go through a temporary file."""
 
-MultiPartParser.spool_max_size = IN_MEMORY_BYTES  # Starlette's only way to say so
+# Starlette has no other way to say so
+MultiPartParser.spool_max_size = IN_MEMORY_BYTES
+formparsers.SpooledTemporaryFile = UploadSpool  # type: ignore[attr-defined, assignment] # does what is asked of one
 
 
 async def get_form(request: Request) -> FormData:
@@ -56,7 +60,12 @@ def read_parts(form: FormData, max_instance_bytes: int) -> tuple[Part, ...]:
     tuple of Part
         In the order of the fields. A field's second file is called ``hepatic_veins[2]``: none is overlooked.
     """
-    return tuple(Part(name, upload.file.read(max_instance_bytes + 1), view) for name, upload, view in _files(form))
+    return tuple(Part(name, contents(upload, max_instance_bytes + 1), view) for name, upload, view in _files(form))
+
+
+def contents(upload: UploadFile, limit: int) -> Content:
+    """Give the beginning of an uploaded file."""
+    return cast(UploadSpool, upload.file).contents(limit)
 
 
 def _files(form: FormData) -> Iterator[tuple[str, UploadFile, View | None]]:

@@ -17,6 +17,8 @@ ScreenPixels = NDArray[np.uint8]
 """Pixels of shape (rows, columns), grey, or (rows, columns, 3), RGB."""
 Floats = NDArray[np.float64]
 TissueSource = Literal["region", "image"]
+Content = bytes | memoryview
+"""A file's bytes, wherever they lie."""
 Mapper = Callable[..., Iterable[Any]]
 """Applies a function to each of some items, as `map` does; a pool's does several at once."""
 

@@ -14,7 +14,7 @@ from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
 from app.core.errors import IncompleteStudy
-from app.core.values import Crop, View
+from app.core.values import Content, Crop, View
 from app.core.views import DEFAULT_VIEW_RULES
 from app.service import AnalysisService, Part
 from tests.factories import four_view_study
@@ -33,7 +33,7 @@ class Readers(ReadersInProcess):
         self.network = network
         self.saw_a_head_start = False
 
-    def read(self, content: bytes) -> Crop:
+    def read(self, content: Content) -> Crop:
         deadline = time.monotonic() + PATIENCE_S
         while content == PARTS[-1].content and not self.saw_a_head_start and time.monotonic() < deadline:
             self.saw_a_head_start = bool(self.network.batches)

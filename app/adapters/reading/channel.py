@@ -8,12 +8,14 @@ import socket
 import struct
 from typing import Final
 
+from app.core.values import Content
+
 _LENGTH: Final = struct.Struct("<Q")
 MAX_BYTES: Final = 1 << 30
 """No file and no crop comes near; whoever announces more does not get a buffer for it."""
 
 
-def send(channel: socket.socket, message: bytes) -> None:
+def send(channel: socket.socket, message: Content) -> None:
     """Send one message.
 
     Raises

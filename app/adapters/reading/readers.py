@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 from app.adapters.reading.channel import receive, send
 from app.core.errors import AnalysisError, InternalError, UndecodablePixels
-from app.core.values import Crop
+from app.core.values import Content, Crop
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Readers:
         for _ in range(processes):
             self._idle.put(_Reader(self._nursery.connect()))
 
-    def read(self, content: bytes) -> Crop:
+    def read(self, content: Content) -> Crop:
         """Read one object and crop it, as `app.adapters.dicom.read_instance` and `crop_instance` do.
 
         Raises
@@ -118,7 +118,7 @@ class _Reader:
         self._channel = channel
         self._has_greeted = False
 
-    def ask(self, content: bytes) -> Crop | AnalysisError:
+    def ask(self, content: Content) -> Crop | AnalysisError:
         self._await_greeting()
         send(self._channel, content)
         return load(receive(self._channel, PATIENCE_S))
