@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from app.adapters.bundle.engine import Engine, Inquiry, gathered
 from app.adapters.bundle.store import Bundle
@@ -24,12 +24,16 @@ from app.adapters.telemetry.traces import span
 from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
 from app.core.pipeline import all_or_refuse, fingerprint, read_outputs
+from app.core.recent import Recent
 from app.core.scanners import name_scanner
 from app.core.tensors import to_picture
 from app.core.values import Analysis, Content, Crop, Estimate, View
 from app.core.views import Candidate, ViewRule, assign_views, recognise_view
 
 logger = logging.getLogger(__name__)
+
+REMEMBERED_STUDIES: Final = 10_000
+"""Repeats come within hours; one whose study is forgotten, or known to another replica alone, costs some computing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +103,7 @@ class AnalysisService:
         self.max_instance_bytes = max_instance_bytes
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
         self._engine = Engine(bundle.model.network, threads)
+        self._answered = Recent(REMEMBERED_STUDIES)
         self._audit = audit
         self._metrics = metrics
         self._readers = readers
@@ -202,7 +207,7 @@ class AnalysisService:
     def _ask_ahead(self, inquiry: Inquiry, image: Candidate) -> None:
         """Ask about an image before the others are read; a study that was answered before is most likely a repeat."""
         view = image.declared_view or recognise_view(image.crop.view_texts, self._view_rules)
-        if view and not self.repository.has_study(image.crop.study_instance_uid):
+        if view and image.crop.study_instance_uid not in self._answered:
             inquiry.ask(view, image.crop.tissue)
 
     def _read(self, content: Content) -> Crop:
@@ -226,6 +231,11 @@ class AnalysisService:
             raise
 
     def _answer(self, crops: dict[View, Crop], by: Actor, inquiry: Inquiry) -> tuple[Analysis, bool]:
+        analysis, is_new = self._found_or_made(crops, by, inquiry)
+        self._answered.add(analysis.estimate.study_instance_uid)
+        return analysis, is_new
+
+    def _found_or_made(self, crops: dict[View, Crop], by: Actor, inquiry: Inquiry) -> tuple[Analysis, bool]:
         question = fingerprint(crops, self.bundle.sha256)
         if known := self.repository.find(question):
             return self._repeated(known, by)

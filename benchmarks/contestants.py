@@ -23,6 +23,8 @@ RIVALS = Path(__file__).parent / "rivals"
 RIVALS_ENVIRONMENT = Path(".venv-rivals")
 """Made by `make bench`: torch and BentoML have no place in ours."""
 START_TIMEOUT_S = 120.0
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""Ours alone: as in the Makefile and the Dockerfile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,14 @@ def bare_session(bundle: Path, threads: int) -> Callable[[], float]:
 
 @contextmanager
 def this_service(bundle: Path, threads: int, folder: Path) -> Iterator[Server]:
-    """Serve a bundle as `liver-pdff serve` does, on an empty SQLite database."""
+    """Serve a bundle as `make serve` and the image do, on an empty SQLite database."""
     port = free_port()
     settings = {
         "BUNDLE": bundle,
         "THREADS": threads,
         "DATABASE_URL": f"sqlite:///{folder}/{bundle.parent.name}{port}.db",
     }
-    environment = {f"LIVER_PDFF_{name}": str(value) for name, value in settings.items()}
+    environment = {f"LIVER_PDFF_{name}": str(value) for name, value in settings.items()} | LARGE_PAGES
     command = [sys.executable, "-m", "app.cli", "serve", "--port", port]
     with _running(command, environment, Target(port, "/v1/analyses"), "/readyz", folder) as server:
         yield server

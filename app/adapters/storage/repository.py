@@ -90,12 +90,6 @@ class AnalysisRepository:
         """Find the answer to a question that was asked before."""
         return next(self._select(analyses.c.fingerprint == fingerprint), None)
 
-    def has_study(self, study_instance_uid: str) -> bool:
-        """Tell whether anything was answered about a study."""
-        query = select(analyses.c.id).where(analyses.c.study_instance_uid == study_instance_uid).limit(1)
-        with reading(self._engine) as connection:
-            return connection.execute(query).first() is not None
-
     def get(self, analysis_id: str) -> Analysis | None:
         """Find an analysis by its id."""
         return next(self._select(analyses.c.id == analysis_id), None)
