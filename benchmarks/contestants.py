@@ -65,12 +65,15 @@ def bare_session(bundle: Path, threads: int) -> Callable[[], float]:
 
 
 @contextmanager
-def this_service(bundle: Path, threads: int, folder: Path) -> Iterator[Server]:
-    """Serve a bundle as `make serve` and the image do, on an empty SQLite database."""
+def this_service(bundle: Path, threads: int | None, folder: Path) -> Iterator[Server]:
+    """Serve a bundle as `make serve` and the image do, on an empty SQLite database.
+
+    Without a number of threads it finds its own.
+    """
     port = free_port()
     settings = {
         "BUNDLE": bundle,
-        "THREADS": threads,
+        **({"THREADS": threads} if threads else {}),
         "DATABASE_URL": f"sqlite:///{folder}/{bundle.parent.name}{port}.db",
     }
     environment = {f"LIVER_PDFF_{name}": str(value) for name, value in settings.items()} | LARGE_PAGES
