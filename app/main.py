@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 from app import __version__
 from app.adapters.bundle.store import Bundle, load_bundle
 from app.adapters.machine.background import in_background
-from app.adapters.machine.memory import return_unused
+from app.adapters.machine.memory import keep_tidy, return_unused
 from app.adapters.oidc import Issuer
 from app.adapters.reading.readers import Readers
 from app.adapters.storage.api_keys import ApiKeys
@@ -84,6 +84,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
                 closing(runtime),
                 in_background("pulse", runtime.pulse.run),
                 in_background("housekeeping", house.run),
+                in_background("memory", keep_tidy),
             ):
                 yield
 

@@ -8,6 +8,7 @@ new question. Ratios are of medians within the run.
 import argparse
 import itertools
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ import httpx2
 import numpy as np
 
 from app.adapters.machine.cpus import usable_cpus
+from app.adapters.machine.memory import TIDY_S
 from benchmarks.contestants import (
     Server,
     bare_session,
@@ -145,6 +147,7 @@ def memory(bundle: Path, threads: int, folder: Path, studies: Sequence[Study], s
             for _ in progress(range(0, requests, 50), f"{name} requests", -(-requests // 50), "block"):
                 load(server.target, studies, 8, 50)
                 look_at_overlays(server)
+            time.sleep(TIDY_S + 1)  # what is kept is asked for, not what the last moment needed
             found[f"{name}_mib"] = memory_mib(server.pid)
         return found | {"peak_mib": peak_mib(server.pid), "requests": float(soak)}
 

@@ -28,6 +28,8 @@ WALL_S: Final = 20.0
 """For one object, waiting for a processor included."""
 MEMORY_BYTES: Final = 1 << 30
 """Beyond what the process has when it starts."""
+RESTLESS_S: Final = 0.5
+"""After so long without an object a reader gives back memory that it holds for the next."""
 READY: Final = b"ready"
 
 
@@ -63,7 +65,16 @@ def serve(channel: socket.socket) -> None:
     with channel, suppress(EOFError, ConnectionError):  # the service is gone, or has closed the channel
         send(channel, READY)
         while True:
-            send(channel, answer(receive(channel)))
+            send(channel, answer(_next(channel)))
+
+
+def _next(channel: socket.socket) -> bytes:
+    """Wait for an object; give back what the last one needed when nothing comes for a while."""
+    try:
+        return receive(channel, RESTLESS_S)
+    except TimeoutError:
+        return_unused()
+        return receive(channel)
 
 
 def answer(content: bytes) -> bytes:

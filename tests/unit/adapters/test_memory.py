@@ -59,3 +59,42 @@ def test_large_pieces_go_back_when_they_are_freed() -> None:
     }
     assert kept["as usual"] > 8 << 20, "else there would be nothing to set"
     assert kept["little"] < 1 << 20
+
+
+TIDYING = """
+import ctypes, pathlib, threading
+from app.adapters.machine.memory import keep_tidy
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+
+def held():
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+def fill(size):
+    piece = libc.malloc(size)
+    ctypes.memset(piece, 1, size)
+    return piece
+
+before = held()
+pieces = [fill(100_000) for _ in range(200)]
+last = fill(100_000)  # keeps the heap from shrinking
+for piece in pieces:
+    libc.free(piece)
+print(held() - before)
+stopping = threading.Event()
+tidy = threading.Thread(target=keep_tidy, args=[stopping, 0.01])
+tidy.start()
+stopping.wait(0.5)
+stopping.set()
+tidy.join()
+print(held() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the allocator is glibc's")
+def test_what_was_freed_goes_back_in_time() -> None:
+    done = subprocess.run([sys.executable, "-c", TIDYING], check=True, capture_output=True)
+    kept, left = map(int, done.stdout.split())
+    assert kept > 16 << 20, "else there would be nothing to give back"
+    assert left < 2 << 20
