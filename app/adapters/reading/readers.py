@@ -158,13 +158,13 @@ class _Nursery:
     def connect(self) -> socket.socket:
         """Have a reader forked, and give the channel to it."""
         ours, theirs = socket.socketpair()
-        with self._lock, theirs:
+        with self._lock, ours, theirs:
             try:
                 self._hand_over(theirs)
             except OSError:  # it is gone
                 self._restart()
                 self._hand_over(theirs)
-            return ours
+            return socket.socket(fileno=ours.detach())
 
     def _hand_over(self, channel: socket.socket) -> None:
         socket.send_fds(self._control, [b"+"], [channel.fileno()])

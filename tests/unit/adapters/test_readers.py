@@ -3,8 +3,10 @@
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,8 @@ import numpy as np
 import pytest
 
 from app.adapters.dicom import read_instance
+from app.adapters.reading import process
+from app.adapters.reading.channel import send
 from app.adapters.reading.readers import Readers, load
 from app.core.errors import AnalysisError, InternalError, NotDicom, UndecodablePixels
 from app.core.pipeline import crop_instance
@@ -119,6 +123,18 @@ class TestMisdeeds:
         for noise in (b"", b"x", pickle.dumps(NotDicom("x"))[:-3], b"\x80\x05K\x01R."):
             with pytest.raises(pickle.UnpicklingError):
                 load(noise)
+
+
+def test_a_reader_at_rest_gives_back_memory_once_and_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back = threading.Event()
+    monkeypatch.setattr(process, "RESTLESS_S", 0.01)
+    monkeypatch.setattr(process, "return_unused", given_back.set)
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ThreadPoolExecutor(1) as pool:
+        received = pool.submit(process._next, theirs)
+        assert given_back.wait(5)
+        send(ours, b"an object")
+        assert received.result(5) == b"an object"
 
 
 def test_the_processes_end_with_the_service() -> None:
