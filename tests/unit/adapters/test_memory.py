@@ -26,12 +26,9 @@ def test_what_was_loaded_is_left_out_of_later_collections() -> None:
     subprocess.run([sys.executable, "-c", LOADING], check=True)
 
 
-HOLDING = """
-import ctypes, pathlib, sys
-from app.adapters.machine.memory import hold_little
+ALLOCATOR = """
+import ctypes, pathlib
 
-if sys.argv[1] == "little":
-    hold_little()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 
@@ -42,7 +39,13 @@ def fill(size):
     piece = libc.malloc(size)
     ctypes.memset(piece, 1, size)
     return piece
+"""
+HOLDING = """
+import sys
+from app.adapters.machine.memory import hold_little
 
+if sys.argv[1] == "little":
+    hold_little()
 libc.free(fill(24 << 20))  # by default glibc learns from this to keep pieces of this size in its heap
 before = held()
 large, last = fill(16 << 20), fill(1000)  # the last keeps the heap from shrinking
@@ -54,7 +57,9 @@ print(held() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="the allocator is glibc's")
 def test_large_pieces_go_back_when_they_are_freed() -> None:
     kept = {
-        how: int(subprocess.run([sys.executable, "-c", HOLDING, how], check=True, capture_output=True).stdout)
+        how: int(
+            subprocess.run([sys.executable, "-c", ALLOCATOR + HOLDING, how], check=True, capture_output=True).stdout
+        )
         for how in ("little", "as usual")
     }
     assert kept["as usual"] > 8 << 20, "else there would be nothing to set"
@@ -62,19 +67,8 @@ def test_large_pieces_go_back_when_they_are_freed() -> None:
 
 
 TIDYING = """
-import ctypes, pathlib, threading
+import threading
 from app.adapters.machine.memory import keep_tidy
-
-libc = ctypes.CDLL(None)
-libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-
-def held():
-    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-def fill(size):
-    piece = libc.malloc(size)
-    ctypes.memset(piece, 1, size)
-    return piece
 
 before = held()
 pieces = [fill(100_000) for _ in range(200)]
@@ -94,7 +88,7 @@ print(held() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the allocator is glibc's")
 def test_what_was_freed_goes_back_in_time() -> None:
-    done = subprocess.run([sys.executable, "-c", TIDYING], check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", ALLOCATOR + TIDYING], check=True, capture_output=True)
     kept, left = map(int, done.stdout.split())
     assert kept > 16 << 20, "else there would be nothing to give back"
     assert left < 2 << 20
