@@ -32,9 +32,9 @@ from app.api.problems import STATUS, add_problem_schema, install_problem_handler
 from app.api.runtime import Runtime
 from app.api.security_headers import SecurityHeaders
 from app.core.errors import BundleError, StorageUnavailable
+from app.core.naming import ViewRule
 from app.core.notices import NOTICE
 from app.core.scanners import OTHER
-from app.core.views import ViewRule
 from app.housekeeping import Housekeeping
 from app.service import AnalysisService
 from app.settings import MIB, Settings, read_view_rules

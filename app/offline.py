@@ -11,9 +11,10 @@ from app.adapters.bundle.engine import Engine
 from app.adapters.bundle.store import Bundle
 from app.adapters.dicom import read_instance
 from app.core.errors import AnalysisError
+from app.core.naming import ViewRule
 from app.core.pipeline import all_or_refuse, crop_instance, estimate_study
 from app.core.values import Analysis, Crop, View
-from app.core.views import Candidate, ViewRule, assign_views
+from app.core.views import Candidate, assign_views
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,12 @@ from app.core.errors import (
     UnrecognisedView,
     UploadError,
 )
+from app.core.naming import ViewRule
 from app.core.pipeline import estimate_study
 from app.core.scores import Row, not_scored, of_the_run, scored
 from app.core.studies import choose_images, obstacle, received_image
 from app.core.values import Crop, View
-from app.core.views import ViewRule, recognise_view
+from app.core.views import recognise_view
 
 T = TypeVar("T")
 

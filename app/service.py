@@ -23,12 +23,13 @@ from app.adapters.telemetry.metrics import Metrics
 from app.adapters.telemetry.traces import span
 from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
+from app.core.naming import ViewRule
 from app.core.pipeline import all_or_refuse, fingerprint, read_outputs
 from app.core.recent import Recent
 from app.core.scanners import name_scanner
 from app.core.tensors import to_picture
 from app.core.values import Analysis, Content, Crop, Estimate, View
-from app.core.views import Candidate, ViewRule, assign_views, recognise_view
+from app.core.views import Candidate, assign_views, recognise_view
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from app.adapters.bundle.onnx_networks import Provider
 from app.adapters.machine.cpus import usable_cpus
 from app.adapters.oidc import IssuerSettings
 from app.adapters.telemetry.logs import LogFormat
+from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
 from app.core.values import View
-from app.core.views import DEFAULT_VIEW_RULES, ViewRule
 
 MIB = 1 << 20
 

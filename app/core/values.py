@@ -32,6 +32,29 @@ class View(StrEnum):
     LIVER_KIDNEY = "liver_kidney"
 
 
+class ViewSource(StrEnum):
+    """What told which view an image shows."""
+
+    SENDER = "sender"
+    ATTRIBUTE = "attribute"
+    SCREEN = "screen"
+
+
+class ScreenNaming(NamedTuple):
+    """What the text that is burned into a screen says of the view; the text itself is forgotten.
+
+    Attributes
+    ----------
+    view : View or None
+        The only view that its annotations name.
+    alone : bool
+        Whether an annotation names the view and nothing else.
+    """
+
+    view: View | None
+    alone: bool = False
+
+
 class Target(StrEnum):
     """What a head predicts: PDFF in percent, or the log-odds of PDFF >= 5 % and >= 10 %."""
 
@@ -296,6 +319,8 @@ class Crop:
         Texts that may name the view, as `DicomInstance` has them; not stored.
     scanner_model : str
         As the object says it; not stored.
+    screen : ScreenNaming or None
+        What the text on the screen says; None if it was not read. Not stored.
     origin : Origin
     warnings : tuple of AnalysisWarning
     """
@@ -307,6 +332,7 @@ class Crop:
     tissue: Tissue
     view_texts: tuple[str, ...] = ()
     scanner_model: str = ""
+    screen: ScreenNaming | None = None
     origin: Origin = Origin()
     warnings: tuple[AnalysisWarning, ...] = ()
 

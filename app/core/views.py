@@ -1,10 +1,8 @@
 """Which instance shows which view, and whether the study is whole."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -19,46 +17,8 @@ from app.core.errors import (
     StudyError,
     UnrecognisedView,
 )
+from app.core.naming import DEFAULT_VIEW_RULES, ViewRule, name_view
 from app.core.values import AnalysisWarning, Crop, View
-
-
-@dataclass(frozen=True, slots=True)
-class ViewRule:
-    """A site's way of naming a view.
-
-    Attributes
-    ----------
-    view : View
-    pattern : str
-        Regular expression, searched in the text after it is lower-cased and every run of other characters
-        than letters and digits is turned into one space.
-    """
-
-    view: View
-    pattern: str
-
-    def check(self) -> None:
-        """Raise ValueError if the pattern is no regular expression."""
-        try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise ValueError(f"the view rule {self.pattern!r} is no regular expression: {error}") from error
-
-
-_RIGHT = r"\b(rt|right|r)\b"
-_POSTERIOR = r"\b(post|posterior)\b"
-_PORTAL = r"\b(pv|portal|portal vein|port v)\b"
-
-DEFAULT_VIEW_RULES = (
-    ViewRule(View.HEPATIC_VEINS, r"\b(hv|hvs|hepatic v|hepatic vv|hepatic veins?|hep veins?|ivc)\b"),
-    ViewRule(View.RIGHT_POSTERIOR_PORTAL_VEIN, r"\b(rppv|rpostpv|rt ?post ?pv)\b"),
-    ViewRule(View.RIGHT_POSTERIOR_PORTAL_VEIN, rf"(?=.*{_RIGHT})(?=.*{_POSTERIOR})(?=.*{_PORTAL})"),
-    ViewRule(View.RIGHT_PORTAL_VEIN, rf"^(?!.*{_POSTERIOR}).*\b(rpv|mrpv|rtpv)\b"),
-    ViewRule(View.RIGHT_PORTAL_VEIN, rf"^(?!.*{_POSTERIOR})(?=.*{_RIGHT})(?=.*{_PORTAL})"),
-    ViewRule(View.LIVER_KIDNEY, r"\b(lk|hepato ?renal|liver ?(rt|right|r)? ?kid(ney)?|morr?isons?( pouch)?)\b"),
-    ViewRule(View.LIVER_KIDNEY, r"(?=.*\b(liver|rul)\b)(?=.*\b(kidney|kid|renal|rk)\b)"),
-)
-"""English words that sonographers type. A site that names its views otherwise configures its own rules."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,19 +56,9 @@ def recognise_view(texts: Iterable[str], rules: Sequence[ViewRule] = DEFAULT_VIE
         None when no text names exactly one view.
     """
     for text in texts:
-        views = {rule.view for rule in rules if _compiled(rule.pattern).search(_normalised(text))}
-        if len(views) == 1:
-            return views.pop()
+        if naming := name_view(text, rules):
+            return naming.view
     return None
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
-def _normalised(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
 
 
 def assign_views(

@@ -14,8 +14,8 @@ from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
 from app.core.errors import IncompleteStudy
+from app.core.naming import DEFAULT_VIEW_RULES
 from app.core.values import Content, Crop, View
-from app.core.views import DEFAULT_VIEW_RULES
 from app.service import AnalysisService, Part
 from tests.factories import four_view_study
 from tests.fakes import FakeNetwork, ReadersInProcess, fake_bundle

@@ -23,9 +23,9 @@ from app.adapters.storage.study_repository import StudyRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
 from app.core.errors import MixedStudies, NotDicom, StorageUnavailable, UndecodablePixels, UploadTooLarge
+from app.core.naming import DEFAULT_VIEW_RULES
 from app.core.studies import ChoiceReason
 from app.core.values import View
-from app.core.views import DEFAULT_VIEW_RULES
 from app.housekeeping import Housekeeping
 from app.service import AnalysisService, Part
 from app.studies import Receipt, StudyService, StudyState, read_state

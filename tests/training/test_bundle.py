@@ -19,9 +19,9 @@ from app.adapters.telemetry.metrics import Metrics
 from app.core.access import SERVICE
 from app.core.errors import BundleUnreadable, ChecksumMismatch, GoldenMismatch
 from app.core.heads import predict
+from app.core.naming import DEFAULT_VIEW_RULES
 from app.core.pipeline import crop_instance, estimate_study
 from app.core.values import Estimate, LinearHead, Preprocessing, Target, View
-from app.core.views import DEFAULT_VIEW_RULES
 from app.main import build_runtime
 from app.service import Part
 from app.settings import Settings

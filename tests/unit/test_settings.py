@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.core.naming import DEFAULT_VIEW_RULES
 from app.core.values import View
-from app.core.views import DEFAULT_VIEW_RULES, recognise_view
+from app.core.views import recognise_view
 from app.settings import Settings, read_view_rules
 
 

@@ -13,8 +13,9 @@ from app.core.errors import (
     MixedStudies,
     UnrecognisedView,
 )
+from app.core.naming import ViewRule
 from app.core.values import Crop, Tissue, TissueBox, View
-from app.core.views import Candidate, ViewRule, assign_views, recognise_view
+from app.core.views import Candidate, assign_views, recognise_view
 
 TYPED = {
     View.HEPATIC_VEINS: ["Hepatic veins / IVC", "HV", "HVs CONFLUENCE", "hepatic_veins", "LIVER TRANS HEP VEINS"],
