@@ -195,11 +195,14 @@ class Tissue:
         Where the crop was taken.
     source : {"region", "image"}
         Whether the box comes from the DICOM regions or was found in the picture.
+    is_doubtful : bool
+        Whether its outline fits none of the shapes of tissue well.
     """
 
     pixels: GreyImage
     box: TissueBox
     source: TissueSource
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,6 @@ Working on the outline and not on the pixels keeps vessels, shadows and the dark
 
 from app.core.tissue.crop import extract_tissue
 from app.core.tissue.pictures import to_grey
-from app.core.tissue.silhouette import find_silhouette, find_tissue_box
+from app.core.tissue.silhouette import find_silhouette
 
-__all__ = ["extract_tissue", "find_silhouette", "find_tissue_box", "to_grey"]
+__all__ = ["extract_tissue", "find_silhouette", "to_grey"]

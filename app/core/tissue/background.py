@@ -1,4 +1,4 @@
-"""The screen's background, its bars, and how far from the background every pixel is."""
+"""The screen's background, and how far from it every pixel is."""
 
 from functools import reduce
 from typing import Final
@@ -6,17 +6,11 @@ from typing import Final
 import numpy as np
 
 from app.core.tissue.geometry import Mask, share_of
-from app.core.values import GreyImage, ScreenPixels, TissueBox
+from app.core.values import GreyImage, ScreenPixels
 
 Colour = tuple[int, ...]
 """One grey level, or red, green and blue."""
 
-BAR_SHARE: Final = 0.6
-"""Of a border line: a header bar has this much of one colour, text included."""
-BAR_ELSEWHERE: Final = 0.02
-"""Of the picture without the bar: the bar's colour is not found there, the background's is."""
-BAR_MAX_ROWS: Final = 0.2
-"""Of the picture's height: bars are narrower."""
 BLACK: Final = 8
 """Grey level up to which a background is a black one."""
 SAME_COLOUR: Final = 3
@@ -28,16 +22,10 @@ MIN_BACKGROUND_OF_IMAGE: Final = 0.02
 MOST_COLOURS: Final = 10
 """More cannot each have a tenth of the border."""
 THRESHOLDS: Final = (0, 2, 5)
-"""Steps above the background that count as drawn. The first that yields a solid blob is taken: on a clean screen
+"""Steps above the background that count as drawn. The first whose edges make a good shape is taken: on a clean screen
 the far field may be one level above black. With noise the first is skipped."""
 MAX_BORDER_NOISE: Final = 0.02
 """Share of the nearly background-coloured border that is not exactly it: above, compression left noise."""
-
-
-def without_bars(screen: ScreenPixels) -> TissueBox:
-    """Return the screen without header and footer bars, which the sector may touch."""
-    rows, columns = screen.shape[:2]
-    return TissueBox(0, _bar_rows(screen), columns, rows - _bar_rows(screen[::-1]))
 
 
 def find_background(screen: ScreenPixels) -> Colour | None:
@@ -69,6 +57,11 @@ def distance_from(screen: ScreenPixels, colour: Colour) -> GreyImage:
     return reduce(np.maximum, (compare(channels[..., k], np.uint8(level)) for k, level in enumerate(colour)))
 
 
+def brightest_channel(screen: ScreenPixels) -> GreyImage:
+    """Return the largest of the channels: the distance from black."""
+    return distance_from(screen, (0,) * np.atleast_3d(screen).shape[2])
+
+
 def _above(channel: GreyImage, level: np.uint8) -> GreyImage:
     return np.maximum(channel, level) - level if level else channel
 
@@ -78,28 +71,15 @@ def _apart(channel: GreyImage, level: np.uint8) -> GreyImage:
 
 
 def clean_thresholds(distance: GreyImage) -> tuple[int, ...]:
-    """Return the thresholds above the noise, as it is seen along the border."""
+    """Return the thresholds above the noise, as it is seen along the border; the highest in any case."""
     border = _border(distance)
     dark = border[border <= THRESHOLDS[-1]]
-    return tuple(threshold for threshold in THRESHOLDS if _is_clean(dark > threshold))
+    return *(threshold for threshold in THRESHOLDS[:-1] if _is_clean(dark > threshold)), THRESHOLDS[-1]
 
 
 def _is_clean(above: Mask) -> bool:
     """Tell whether few neighbours lie on different sides of the threshold."""
     return bool(np.count_nonzero(above[1:] != above[:-1]) <= MAX_BORDER_NOISE * above.size)
-
-
-def _bar_rows(screen: ScreenPixels) -> int:
-    """Count the rows from the top that belong to a bar of a colour that is nowhere else."""
-    colour, share = _colours(screen[0])[0]
-    if share < BAR_SHARE:
-        return 0
-    limit = int(BAR_MAX_ROWS * len(screen))
-    in_bar = _is_colour(screen[: limit + 1, ::2], colour)
-    in_bar = in_bar.sum(axis=1) >= BAR_SHARE / 2 * in_bar.shape[1]
-    rows = int(in_bar.argmin()) if not in_bar.all() else limit + 1
-    elsewhere = _is_colour(screen[rows::4, ::4], colour)
-    return rows if rows <= limit and share_of(elsewhere) < BAR_ELSEWHERE else 0
 
 
 def _border(screen: ScreenPixels) -> ScreenPixels:

@@ -2,26 +2,31 @@
 
 from typing import Final
 
-import numpy as np
-
 from app.core.errors import ColourDoppler, NoTissue
 from app.core.tissue.colour import has_colour_flow
-from app.core.tissue.geometry import Mask, bounds, cut, share_of, shifted, whole
+from app.core.tissue.geometry import bounds, cut, share_of, shifted, size, whole
 from app.core.tissue.panels import refuse_several
-from app.core.tissue.pictures import MIN_SIDE, to_grey, without_idle_colour
+from app.core.tissue.pictures import MIN_SIDE, texture, to_grey, without_idle_colour
 from app.core.tissue.regions import declares_flow, tissue_panels
-from app.core.tissue.silhouette import find_silhouette
-from app.core.values import ScreenPixels, Tissue, UltrasoundRegion
+from app.core.tissue.shape import drawn
+from app.core.tissue.silhouette import DOUBTFUL, Silhouette, find_silhouette
+from app.core.values import GreyImage, ScreenPixels, Tissue, UltrasoundRegion
 
-MIN_SHARE_OF_REGION: Final = 0.2
-"""Of the declared region: a smaller sector inside it is not believed, the region is."""
+MIN_TISSUE_SHARE: Final = 0.04
+"""Of the searched rectangle: a smaller shape is a logo or a body mark."""
+MIN_TEXTURE: Final = 0.02
+"""Share of horizontal neighbours that differ: a sector that is black but for its near field has 0.05, a form 0."""
+LIT: Final = 20
+"""Grey level: brighter pixels show echoes."""
+MIN_LIT: Final = 0.1
+"""Of the shape: a probe in air lights 0.08 at most, the darkest liver 0.45."""
 
 
 def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] = ()) -> Tissue:
     """Crop a screen to its tissue.
 
-    A single sensible declared region bounds the search; inside it, or in the whole picture, the sector's outline is
-    found and everything outside is set to 0. Where a declared region shows no believable outline, all of it is taken.
+    The shape of the tissue is fitted inside the declared region, if a single one can be believed, else in the whole
+    picture; everything outside the shape is set to 0.
 
     Parameters
     ----------
@@ -38,7 +43,8 @@ def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] =
     Raises
     ------
     NoTissue
-        If nothing but background, text or flat forms is seen, or the tissue is less than 64 pixels a side.
+        If nothing but background, text or flat forms is seen, if what is seen has none of the shapes, or if the
+        tissue is less than 64 pixels a side.
     MultipleTissueRegions
         If several panels are declared, or seen side by side.
     ColourDoppler
@@ -46,23 +52,37 @@ def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] =
     """
     pixels = without_idle_colour(pixels)
     panels = tissue_panels(pixels, regions)
-    refuse_several(len(panels))
+    refuse_several(len(panels), "(0018,6011) Sequence of Ultrasound Regions declares several tissue regions.")
     searched = panels[0] if panels else whole(pixels)
-    mask = _search(cut(pixels, searched), declared=bool(panels))
+    screen = cut(pixels, searched)
+    silhouette = _believable(screen, find_silhouette(screen))
+    mask = drawn(silhouette.shape, screen.shape[:2])
     inner = bounds(mask)
-    box = shifted(inner, searched.x0, searched.y0)
-    mask = cut(mask, inner)
+    box, mask = shifted(inner, searched.x0, searched.y0), cut(mask, inner)
     if has_colour_flow(cut(pixels, box), mask, declared=declares_flow(regions)):
         raise ColourDoppler("Send the B-mode image without the colour flow overlay.")
     grey = to_grey(cut(pixels, box)) * mask
-    return Tissue(grey, box, "region" if panels else "image")
+    _refuse_dark(grey, share_of(mask))
+    return Tissue(grey, box, "region" if panels else "image", is_doubtful=not silhouette.is_good)
 
 
-def _search(screen: ScreenPixels, declared: bool) -> Mask:
-    """Find the silhouette; inside a declared region fall back on the region itself."""
-    mask = find_silhouette(screen)
-    if declared and (mask is None or share_of(mask) < MIN_SHARE_OF_REGION):
-        return np.ones(screen.shape[:2], np.bool_)
-    if mask is None:
-        raise NoTissue(f"Send an image that shows B-mode tissue, at least {MIN_SIDE} x {MIN_SIDE} pixels of it.")
-    return mask
+def _believable(screen: ScreenPixels, found: Silhouette | None) -> Silhouette:
+    """Refuse what is nothing, too small, flat, or of no known shape."""
+    if found is None:
+        raise NoTissue("The image shows no tissue: send one that shows B-mode tissue.")
+    mask = drawn(found.shape, screen.shape[:2])
+    if not mask.any() or share_of(mask) < MIN_TISSUE_SHARE or min(size(bounds(mask))) < MIN_SIDE:
+        raise NoTissue(f"The tissue is too small: send an image with at least {MIN_SIDE} x {MIN_SIDE} pixels of it.")
+    if texture(cut(screen, bounds(mask))) < MIN_TEXTURE:
+        raise NoTissue("The image shows a flat form and no tissue: send one that shows B-mode tissue.")
+    if found.explained < DOUBTFUL:
+        raise NoTissue(
+            "What the image shows has neither the outline of a sector nor that of a rectangle: send one that shows "
+            "B-mode tissue."
+        )
+    return found
+
+
+def _refuse_dark(grey: GreyImage, share_of_box: float) -> None:
+    if share_of(grey > LIT) < MIN_LIT * share_of_box:
+        raise NoTissue("The image shows almost no echoes: send one that shows B-mode tissue.")

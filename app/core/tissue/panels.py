@@ -1,10 +1,11 @@
 """One panel per picture: screens that show several are refused."""
 
-from itertools import combinations
 from typing import Final
 
+import numpy as np
+
 from app.core.errors import MultipleTissueRegions
-from app.core.tissue.geometry import Mask, bounds, intersection, share_of, size
+from app.core.tissue.geometry import Mask, bounds, intersection, size
 from app.core.values import TissueBox
 
 PANEL_AREA: Final = 0.4
@@ -15,20 +16,21 @@ PANEL_COLUMNS: Final = 0.1
 """Of the narrower panel's columns, at most, shared with the other one."""
 
 
-def refuse_several(count: int) -> None:
+def refuse_several(count: int, cause: str) -> None:
     """Raise `MultipleTissueRegions` for more than one panel."""
     if count > 1:
-        raise MultipleTissueRegions(
-            "Send one panel per image: (0018,6011) Sequence of Ultrasound Regions or the picture shows several.",
-            tissue_regions=count,
-        )
+        raise MultipleTissueRegions(f"{cause} Send one panel per image.", tissue_regions=count)
 
 
-def refuse_side_by_side(blobs: list[Mask]) -> None:
-    """Raise `MultipleTissueRegions` for blobs, largest first, of which two look like panels."""
-    panels = [b for b in blobs if share_of(b) >= PANEL_AREA * share_of(blobs[0])]
-    if any(_stand_side_by_side(bounds(a), bounds(b)) for a, b in combinations(panels, 2)):
-        refuse_several(len(panels))
+def refuse_other_panels(blob: Mask, others: list[Mask]) -> None:
+    """Raise `MultipleTissueRegions` where something of like size stands beside the tissue."""
+    panels = [other for other in others if _is_panel(blob, other)]
+    refuse_several(1 + len(panels), "The picture shows several panels side by side.")
+
+
+def _is_panel(blob: Mask, other: Mask) -> bool:
+    is_large = np.count_nonzero(other) >= PANEL_AREA * np.count_nonzero(blob)
+    return is_large and _stand_side_by_side(bounds(blob), bounds(other))
 
 
 def _stand_side_by_side(a: TissueBox, b: TissueBox) -> bool:
