@@ -9,11 +9,9 @@ from app.core.tissue.panels import refuse_several
 from app.core.tissue.pictures import MIN_SIDE, texture, to_grey, without_idle_colour
 from app.core.tissue.regions import declares_flow, tissue_panels
 from app.core.tissue.shape import drawn
-from app.core.tissue.silhouette import DOUBTFUL, Silhouette, find_silhouette
+from app.core.tissue.silhouette import DOUBTFUL, MIN_TISSUE_SHARE, Silhouette, find_silhouette
 from app.core.values import GreyImage, ScreenPixels, Tissue, UltrasoundRegion
 
-MIN_TISSUE_SHARE: Final = 0.04
-"""Of the searched rectangle: a smaller shape is a logo or a body mark."""
 MIN_TEXTURE: Final = 0.02
 """Share of horizontal neighbours that differ: a sector that is black but for its near field has 0.05, a form 0."""
 LIT: Final = 20
@@ -55,6 +53,8 @@ def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] =
     refuse_several(len(panels), "(0018,6011) Sequence of Ultrasound Regions declares several tissue regions.")
     searched = panels[0] if panels else whole(pixels)
     screen = cut(pixels, searched)
+    if min(screen.shape[:2]) < MIN_SIDE:
+        raise _too_small()
     silhouette = _believable(screen, find_silhouette(screen))
     mask = drawn(silhouette.shape, screen.shape[:2])
     inner = bounds(mask)
@@ -72,7 +72,7 @@ def _believable(screen: ScreenPixels, found: Silhouette | None) -> Silhouette:
         raise NoTissue("The image shows no tissue: send one that shows B-mode tissue.")
     mask = drawn(found.shape, screen.shape[:2])
     if not mask.any() or share_of(mask) < MIN_TISSUE_SHARE or min(size(bounds(mask))) < MIN_SIDE:
-        raise NoTissue(f"The tissue is too small: send an image with at least {MIN_SIDE} x {MIN_SIDE} pixels of it.")
+        raise _too_small()
     if texture(cut(screen, bounds(mask))) < MIN_TEXTURE:
         raise NoTissue("The image shows a flat form and no tissue: send one that shows B-mode tissue.")
     if found.explained < DOUBTFUL:
@@ -81,6 +81,10 @@ def _believable(screen: ScreenPixels, found: Silhouette | None) -> Silhouette:
             "B-mode tissue."
         )
     return found
+
+
+def _too_small() -> NoTissue:
+    return NoTissue(f"The tissue is too small: send an image with at least {MIN_SIDE} x {MIN_SIDE} pixels of it.")
 
 
 def _refuse_dark(grey: GreyImage, share_of_box: float) -> None:

@@ -5,15 +5,28 @@ from typing import Final
 import numpy as np
 
 from app.core.errors import MultipleTissueRegions
-from app.core.tissue.geometry import Mask, bounds, intersection, size
-from app.core.values import TissueBox
+from app.core.tissue.geometry import Mask, bounds, cut, size
+from app.core.tissue.pictures import texture
+from app.core.values import Floats, GreyImage, TissueBox
 
 PANEL_AREA: Final = 0.4
-"""Of the larger panel: side-by-side panels have like sizes."""
-PANEL_ROWS: Final = 0.6
-"""Of the higher panel's rows, shared with the other one."""
-PANEL_COLUMNS: Final = 0.1
-"""Of the narrower panel's columns, at most, shared with the other one."""
+"""Of the tissue: panels have like sizes."""
+PANEL_TEXTURE: Final = 0.2
+"""Share of horizontal neighbours that differ in a panel of tissue; a box of colour has less."""
+SEAM_PLACE: Final = 0.06
+"""Of the width, from the middle: two panels that touch are equally wide."""
+SPECKLE: Final = 0.5
+"""Correlation of neighbouring columns of one image..."""
+SEAM: Final = 0.4
+"""...and how much of it is left, at most, where two images meet: a shadow's edge keeps more of it."""
+RIM: Final = 4
+"""Rows at the top and the bottom that are left out: the edge itself is common to all columns."""
+MIN_PANELS: Final = 48
+"""Pixels along the shorter side: less is not looked at."""
+BALANCE: Final = 0.2
+"""Brightness of the darker side of a seam over that of the brighter."""
+SEAM_REACH: Final = 12
+"""Pixels on both sides of a seam of which the brightness is compared."""
 
 
 def refuse_several(count: int, cause: str) -> None:
@@ -22,18 +35,46 @@ def refuse_several(count: int, cause: str) -> None:
         raise MultipleTissueRegions(f"{cause} Send one panel per image.", tissue_regions=count)
 
 
-def refuse_other_panels(blob: Mask, others: list[Mask]) -> None:
-    """Raise `MultipleTissueRegions` where something of like size stands beside the tissue."""
-    panels = [other for other in others if _is_panel(blob, other)]
-    refuse_several(1 + len(panels), "The picture shows several panels side by side.")
+def refuse_other_panels(blob: Mask, others: list[Mask], level: GreyImage) -> None:
+    """Raise `MultipleTissueRegions` where something of like size is shown beside, above or below the tissue."""
+    own = np.count_nonzero(blob)
+    large = [other for other in others if np.count_nonzero(other) >= PANEL_AREA * own]
+    panels = [other for other in large if texture(cut(level, bounds(other))) >= PANEL_TEXTURE]
+    refuse_several(1 + len(panels), "The picture shows several panels of tissue.")
 
 
-def _is_panel(blob: Mask, other: Mask) -> bool:
-    is_large = np.count_nonzero(other) >= PANEL_AREA * np.count_nonzero(blob)
-    return is_large and _stand_side_by_side(bounds(blob), bounds(other))
+def refuse_seam(level: GreyImage, box: TissueBox) -> None:
+    """Raise `MultipleTissueRegions` where two images touch in the middle of a box, with no gap or a narrow one.
+
+    Speckle is wider than a pixel, so neighbouring columns of one image are alike; those of two images are not.
+
+    Parameters
+    ----------
+    level : ndarray of uint8, shape (rows, columns)
+        Brightness above the background.
+    box : TissueBox
+        Bounds of what was found.
+    """
+    if min(size(box)) < MIN_PANELS:
+        return
+    inside = cut(level, box)[RIM:-RIM].astype(np.float64)
+    alike = _likeness(inside)
+    usual = float(np.median(alike))
+    middle, reach = len(alike) // 2, max(2, int(SEAM_PLACE * len(alike)))
+    at = middle - reach + int(alike[middle - reach : middle + reach].argmin())
+    if usual >= SPECKLE and alike[at] < SEAM * usual and _is_balanced(inside, at + 1):
+        refuse_several(2, "The picture shows two panels that touch.")
 
 
-def _stand_side_by_side(a: TissueBox, b: TissueBox) -> bool:
-    columns, rows = size(intersection(a, b))
-    alike = rows >= PANEL_ROWS * max(size(a)[1], size(b)[1])
-    return alike and columns <= PANEL_COLUMNS * min(size(a)[0], size(b)[0])
+def _likeness(picture: Floats) -> Floats:
+    """Return the correlation of each column with the next, over what differs from the column's trend with depth."""
+    detail = picture[1:] - picture[:-1]
+    power = (detail**2).sum(axis=0)
+    common = (detail[:, 1:] * detail[:, :-1]).sum(axis=0)
+    return np.asarray(common / np.sqrt(power[1:] * power[:-1] + 1))
+
+
+def _is_balanced(picture: Floats, at: int) -> bool:
+    """Tell whether both sides of a column are lit alike."""
+    sides = picture[:, max(0, at - SEAM_REACH) : at].mean(), picture[:, at : at + SEAM_REACH].mean()
+    return bool(min(sides) >= BALANCE * max(sides))

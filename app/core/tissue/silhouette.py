@@ -10,7 +10,7 @@ from app.core.tissue.blobs import solid_blobs
 from app.core.tissue.edges import edges_of
 from app.core.tissue.fit import ON_A_SIDE, fit_shape, sharpened
 from app.core.tissue.geometry import Mask, bounds, cut, share_of
-from app.core.tissue.panels import refuse_other_panels
+from app.core.tissue.panels import refuse_other_panels, refuse_seam, refuse_several
 from app.core.tissue.pictures import reduced
 from app.core.tissue.shape import Shape, drawn, excess, placed, polar, rectangle, scaled, symmetric
 from app.core.values import GreyImage, ScreenPixels
@@ -34,10 +34,20 @@ WIDEST_RAD: Final = 1.1
 """Angle against the vertical beyond which no probe looks."""
 
 
+NECK: Final = 0.5
+"""Of the height of either half: two panels that touch are thinner where they do."""
+SMALLER_HALF: Final = 0.25
+"""Of both: panels have like sizes."""
+APART: Final = 0.2
+"""Of the picture's width: the apexes of two panels; those of two parts of one sector are the same."""
 MARK: Final = 200
 """Grey levels above the background: what is written beside the tissue is brighter, what has faded is not."""
 MAX_MARKS: Final = 0.004
 """Of a side that is completed: with more than this, something else is drawn there."""
+
+
+MIN_TISSUE_SHARE: Final = 0.04
+"""Of the picture: what is smaller is a logo, a body mark or a word."""
 
 
 class Silhouette(NamedTuple):
@@ -63,6 +73,11 @@ class Silhouette(NamedTuple):
     def is_good(self) -> bool:
         """Whether the shape can be relied upon."""
         return self.explained >= GOOD and self.inside >= MIN_INSIDE
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing to doubt."""
+        return self.merit >= CLEAN
 
     @property
     def merit(self) -> float:
@@ -105,13 +120,15 @@ def _search(screen: ScreenPixels) -> Silhouette | None:
         found = _joined(solid_blobs(distance > threshold), distance)
         if found and (best is None or found.merit > best.merit):
             best = found
-        if best and best.merit >= CLEAN:
+        if best and best.is_clean:
             break
     return best and best._replace(shape=_finished(best, distance))
 
 
 def _finished(found: Silhouette, distance: GreyImage) -> Shape:
     """Draw the sides in to where the picture is bright, and complete one that the probe did not see."""
+    if found.shape.is_rectangle and share_of(found.blob) >= MIN_TISSUE_SHARE:
+        refuse_seam(distance, bounds(found.blob))
     if found.shape.is_box:
         return found.shape
     shape = sharpened(found.shape, edges_of(found.blob & (distance > THRESHOLDS[-1])))
@@ -124,15 +141,42 @@ def _joined(blobs: list[Mask], distance: GreyImage) -> Silhouette | None:
     """Fit a shape to the largest blob and to those that a shadow has cut off from it."""
     if not blobs:
         return None
-    found = _fitted(blobs[0], distance)
+    found, others = _fitted(blobs[0], distance), []
     for blob in blobs[1:]:
-        if found.is_good and not _continues(found.shape, blob):
-            continue
-        joint = _fitted(found.blob | blob, distance)
-        if joint.merit > found.merit or (joint.is_good and _share_inside(blob, joint.shape) >= MIN_INSIDE):
-            found = joint
-    refuse_other_panels(found.blob, [blob for blob in blobs if not (blob & found.blob).any()])
+        joint = _joint(found, blob, distance)
+        others += [] if joint else [blob]
+        found = joint or found
+    if share_of(found.blob) >= MIN_TISSUE_SHARE:  # a form's boxes and words are too small to be panels
+        refuse_other_panels(found.blob, others, distance)
+        if not found.is_clean:
+            _refuse_halves(found.blob, distance)
     return found
+
+
+def _refuse_halves(blob: Mask, distance: GreyImage) -> None:
+    """Raise `MultipleTissueRegions` where a blob is thin in the middle, and both halves are sectors of their own."""
+    height = np.count_nonzero(blob, axis=0)
+    third = len(height) // 3
+    at = third + int(height[third : 2 * third].argmin())
+    if height[at] > NECK * min(height[:at].max(), height[at:].max()):
+        return
+    left = np.arange(blob.shape[1]) < at
+    parts = [blob & side for side in (left, ~left)]
+    if min(map(np.count_nonzero, parts)) < SMALLER_HALF * np.count_nonzero(blob):
+        return
+    halves = [_fitted(part, distance) for part in parts]
+    apart = abs(halves[0].shape.apex_x - halves[1].shape.apex_x)
+    if all(half.is_good for half in halves) and apart > APART * blob.shape[1]:
+        refuse_several(2, "The picture shows two panels that touch.")
+
+
+def _joint(found: Silhouette, blob: Mask, distance: GreyImage) -> Silhouette | None:
+    """Fit one shape to what was found and to one more blob; None if the blob is something else."""
+    if found.is_good and not _continues(found.shape, blob):
+        return None
+    joint = _fitted(found.blob | blob, distance)
+    belongs = joint.is_good and _share_inside(blob, joint.shape) >= MIN_INSIDE
+    return joint if belongs or joint.merit > found.merit else None
 
 
 def _continues(shape: Shape, blob: Mask) -> bool:

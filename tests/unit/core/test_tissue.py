@@ -280,7 +280,7 @@ class TestNoTissue:
         [
             (np.zeros((ROWS, COLUMNS), np.uint8), "shows no tissue"),
             (np.full((ROWS, COLUMNS, 3), 90, np.uint8), "shows no tissue"),
-            (annotated(np.zeros((ROWS, COLUMNS, 3), np.uint8)), "shows no tissue"),
+            (annotated(np.zeros((ROWS, COLUMNS, 3), np.uint8)), "64 x 64"),
             (speckle(rectangle(300, 200, 350, 250)), "64 x 64"),
             (speckle(np.ones((63, 400), np.bool_)), "64 x 64"),
             (rgb(np.where(LINEAR, 120, 0).astype(np.uint8)), "flat form"),
