@@ -99,7 +99,7 @@ def _centres(points: Floats) -> Floats:
     above = y < a[bent, 1]
     centres, radius = centres[above], radius[above]
     beyond = np.hypot(points[:, 0] - centres[:, :1], points[:, 1] - centres[:, 1:]) - radius[:, np.newaxis]
-    return centres[_best(beyond)]
+    return np.asarray(centres[_best(beyond)])
 
 
 def _best(beyond: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

@@ -38,27 +38,25 @@ def without_bars(level: GreyImage) -> TissueBox:
         The whole picture, or what is left of it.
     """
     rows, columns = level.shape
-    painted = _painted(level)
-    y0, y1 = _thickness(painted), rows - _thickness(painted[::-1])
-    painted = _painted(level[y0:y1].T)
-    return TissueBox(_thickness(painted), y0, columns - _thickness(painted[::-1]), y1)
+    y0, y1 = _thickness(level), rows - _thickness(level[::-1])
+    between = level[y0:y1].T
+    return TissueBox(_thickness(between), y0, columns - _thickness(between[::-1]), y1)
 
 
-def _painted(level: GreyImage) -> Mask:
-    """Mark what is visible and as bright as what stands before it in its line."""
-    painted = level > VISIBLE
-    before, after = level[:, :-1], level[:, 1:]
-    painted[:, 1:] &= np.maximum(before, after) - np.minimum(before, after) <= SMOOTH
-    return painted
-
-
-def _thickness(painted: Mask) -> int:
+def _thickness(level: GreyImage) -> int:
     """Count the lines of the bar at the top."""
-    limit = int(MAX_BAR * len(painted))
-    share = painted[: limit + INTERRUPTION].mean(axis=1)
+    limit = int(MAX_BAR * len(level))
+    share = _painted(level[: limit + INTERRUPTION]).mean(axis=1)
     lines = np.flatnonzero(share >= PAINTED_LINE)
     if not len(lines) or lines[0] > INTERRUPTION:
         return 0
     gaps = np.flatnonzero(np.diff(lines) > INTERRUPTION)
     last = int(lines[gaps[0]] if len(gaps) else lines[-1])
     return last + 1 if last < limit and share[: last + 1].mean() >= PAINTED else 0
+
+
+def _painted(level: GreyImage) -> Mask:
+    """Mark what is visible and as bright as what stands before it in its line."""
+    before, after = level[:, :-1], level[:, 1:]
+    step = np.maximum(before, after) - np.minimum(before, after)
+    return np.asarray((after > VISIBLE) & (step <= SMOOTH))

@@ -4,7 +4,7 @@ from typing import Final
 
 from app.core.errors import ColourDoppler, NoTissue
 from app.core.tissue.colour import has_colour_flow
-from app.core.tissue.geometry import bounds, cut, share_of, shifted, size, whole
+from app.core.tissue.geometry import area, bounds, cut, share_of, shifted, whole
 from app.core.tissue.panels import refuse_several
 from app.core.tissue.pictures import MIN_SIDE, texture, to_grey, without_idle_colour
 from app.core.tissue.regions import declares_flow, tissue_panels
@@ -55,10 +55,11 @@ def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] =
     screen = cut(pixels, searched)
     if min(screen.shape[:2]) < MIN_SIDE:
         raise _too_small()
-    silhouette = _believable(screen, find_silhouette(screen))
+    silhouette = find_silhouette(screen)
     mask = drawn(silhouette.shape, screen.shape[:2])
     inner = bounds(mask)
     box, mask = shifted(inner, searched.x0, searched.y0), cut(mask, inner)
+    _check(cut(screen, inner), silhouette, share_of(mask) * area(inner) / area(searched))
     if has_colour_flow(cut(pixels, box), mask, declared=declares_flow(regions)):
         raise ColourDoppler("Send the B-mode image without the colour flow overlay.")
     grey = to_grey(cut(pixels, box)) * mask
@@ -66,21 +67,17 @@ def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] =
     return Tissue(grey, box, "region" if panels else "image", is_doubtful=not silhouette.is_good)
 
 
-def _believable(screen: ScreenPixels, found: Silhouette | None) -> Silhouette:
-    """Refuse what is nothing, too small, flat, or of no known shape."""
-    if found is None:
-        raise NoTissue("The image shows no tissue: send one that shows B-mode tissue.")
-    mask = drawn(found.shape, screen.shape[:2])
-    if not mask.any() or share_of(mask) < MIN_TISSUE_SHARE or min(size(bounds(mask))) < MIN_SIDE:
+def _check(tissue: ScreenPixels, found: Silhouette, share: float) -> None:
+    """Refuse what is too small, a `share` of what was searched, or flat, or of no known shape."""
+    if share < MIN_TISSUE_SHARE or min(tissue.shape[:2]) < MIN_SIDE:
         raise _too_small()
-    if texture(cut(screen, bounds(mask))) < MIN_TEXTURE:
+    if texture(tissue) < MIN_TEXTURE:
         raise NoTissue("The image shows a flat form and no tissue: send one that shows B-mode tissue.")
     if found.explained < DOUBTFUL:
         raise NoTissue(
             "What the image shows has neither the outline of a sector nor that of a rectangle: send one that shows "
             "B-mode tissue."
         )
-    return found
 
 
 def _too_small() -> NoTissue:

@@ -7,7 +7,7 @@ import numpy as np
 from app.core.tissue.geometry import Mask
 from app.core.values import Floats
 
-POINTS_A_SIDE = 220
+POINTS_A_SIDE = 130
 """At most, of each of the four sides: more make a fit slower and no better."""
 
 

@@ -18,11 +18,13 @@ from app.core.values import Floats, GreyImage
 BIN: Final = 2.0
 """Pixels: width of the bins in which points are counted; a side takes three."""
 BINS: Final = 1000
-TOLERANCES: Final = (4.0, 4.0, 4.0, 2.5, 2.5, 1.8, 1.8)
+TOLERANCES: Final = (4.0, 4.0, 2.5, 1.8)
 """Pixels: which points belong to a side, step after step of the refinement."""
-HALO: Final = (8.0, 8.0, 5.0, 3.5, 2.5)
+HALO: Final = (8.0, 4.0, 2.5)
 """The same, where a shape is moved to sharper edges: compression smears edges over a block of 8 pixels, or of 16."""
-SQUARE_STEPS: Final = 2
+MARGIN: Final = 0.75
+"""Pixels that a sharpened shape is wider than its bright edges: the outermost line of tissue is often dim."""
+SQUARE_STEPS: Final = 1
 """Steps before the aspect of the pixels is let free."""
 ASPECT_WEIGHT: Final = 1e4
 """Of the wish for square pixels, squared pixels: a few hundred points must speak against them."""
@@ -41,6 +43,8 @@ INSIDE: Final = 8, 28
 """Pixels inside an edge, at which brightness is compared:"""
 FADED: Final = 0.4
 """where the picture is so much darker at the edge, it fades there and nothing is cut off."""
+DIM: Final = 12
+"""Grey levels above the background: where a picture is darker, edges lie in a line by chance."""
 ORIGIN: Final = 512
 """Pixels: the middle of the range in which cuts are looked for."""
 
@@ -102,7 +106,15 @@ def sharpened(shape: Shape, edges: Edges) -> Shape:
     -------
     Shape
     """
-    return replace(_refined(shape, edges.all, HALO), window=shape.window)
+    refined = _refined(shape, edges.all, HALO)
+    return replace(
+        refined,
+        left_rad=refined.left_rad - MARGIN / refined.far,
+        right_rad=refined.right_rad + MARGIN / refined.far,
+        near=max(0.0, refined.near - MARGIN),
+        far=refined.far + MARGIN,
+        window=shape.window,
+    )
 
 
 def explained(shape: Shape, points: Floats) -> float:
@@ -136,7 +148,8 @@ def _voted(edges: Edges, apexes: Floats, box: Box) -> Shape:
     best = int(np.argmax(total))
     left, right, near, far = (float(position[best]) for position in sides)
     r = float(reference[best, 0])
-    return Shape(*map(float, apexes[best]), left / r, right / r, max(0.0, near + r), far + r)
+    x, y = apexes[best].tolist()
+    return Shape(x, y, left / r, right / r, max(0.0, near + r), far + r)
 
 
 def _unrolled(points: Floats, apexes: Floats, reference: Floats) -> tuple[Floats, Floats]:
@@ -235,9 +248,9 @@ def _cut(shape: Shape, ends: Floats, axis: int, outwards: int, level: GreyImage)
 
 
 def _is_sharp(ends: Floats, axis: int, outwards: int, level: GreyImage) -> bool:
-    """Tell whether the picture is about as bright just inside some of its edges as farther inside."""
+    """Tell whether the picture is bright just inside some of its edges, and about as bright as farther inside."""
     near, far = (_mean_inside(ends, axis, outwards * depth, level) for depth in INSIDE)
-    return near >= FADED * far
+    return near >= max(DIM, FADED * far)
 
 
 def _mean_inside(ends: Floats, axis: int, depth: int, level: GreyImage) -> float:

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from app.core.errors import NoTissue
 from app.core.tissue.background import THRESHOLDS, brightest_channel, clean_thresholds, distance_from, find_background
 from app.core.tissue.bars import without_bars
 from app.core.tissue.blobs import solid_blobs
@@ -30,6 +31,8 @@ MIN_INSIDE: Final = 0.9
 """Of the blobs that it was fitted to: a shape holds this much of them."""
 JOINS: Final = 0.95
 """Of a part that a shadow has cut off from the tissue: so much of it lies between the same arcs."""
+COARSE: Final = 4
+"""Each so many-th pixel tells where a blob lies."""
 WIDEST_RAD: Final = 1.1
 """Angle against the vertical beyond which no probe looks."""
 
@@ -85,7 +88,7 @@ class Silhouette(NamedTuple):
         return self.explained * self.inside
 
 
-def find_silhouette(screen: ScreenPixels) -> Silhouette | None:
+def find_silhouette(screen: ScreenPixels) -> Silhouette:
     """Find the sector, or the rectangle of a linear probe, in a screen.
 
     Parameters
@@ -94,11 +97,12 @@ def find_silhouette(screen: ScreenPixels) -> Silhouette | None:
 
     Returns
     -------
-    Silhouette or None
-        None if nothing solid is drawn.
+    Silhouette
 
     Raises
     ------
+    NoTissue
+        If nothing solid is drawn.
     MultipleTissueRegions
         If another panel of like size stands beside it.
     """
@@ -107,7 +111,7 @@ def find_silhouette(screen: ScreenPixels) -> Silhouette | None:
     window = without_bars(brightest_channel(small))
     found = _search(cut(small, window))
     if found is None:
-        return None
+        raise NoTissue("The image shows no tissue: send one that shows B-mode tissue.")
     shape = scaled(placed(found.shape, window), scale)
     return found._replace(shape=shape)
 
@@ -133,6 +137,8 @@ def _finished(found: Silhouette, distance: GreyImage) -> Shape:
         return found.shape
     shape = sharpened(found.shape, edges_of(found.blob & (distance > THRESHOLDS[-1])))
     whole = symmetric(shape)
+    if whole is shape:
+        return shape
     added = drawn(whole, distance.shape) & ~drawn(shape, distance.shape)
     return shape if share_of(added & (distance > MARK)) > MAX_MARKS * share_of(added) else whole
 
@@ -181,12 +187,12 @@ def _joint(found: Silhouette, blob: Mask, distance: GreyImage) -> Silhouette | N
 
 def _continues(shape: Shape, blob: Mask) -> bool:
     """Tell whether a blob lies between the arcs of a sector, beside what the sector was fitted to."""
-    y, x = np.nonzero(blob[::4, ::4])
-    points = 4.0 * np.stack([x, y], axis=1)
+    y, x = np.nonzero(blob[::COARSE, ::COARSE])
+    points = COARSE * np.stack([x, y], axis=1).astype(np.float64)
     _, _, near, far = excess(shape, points)
     angle, _ = polar(points, np.array([shape.apex_x, shape.apex_y]), shape.aspect)
     between = (near < ON_A_SIDE) & (far < ON_A_SIDE) & (np.abs(angle) < WIDEST_RAD)
-    return not shape.is_rectangle and share_of(between) >= JOINS
+    return not shape.is_rectangle and between.size > 0 and share_of(between) >= JOINS
 
 
 def _fitted(blob: Mask, distance: GreyImage) -> Silhouette:
@@ -198,4 +204,5 @@ def _fitted(blob: Mask, distance: GreyImage) -> Silhouette:
 
 
 def _share_inside(blob: Mask, shape: Shape) -> float:
-    return np.count_nonzero(blob & drawn(shape, blob.shape)) / np.count_nonzero(blob)
+    few = blob[::COARSE, ::COARSE]
+    return float(few[drawn(scaled(shape, 1 / COARSE), few.shape)].sum() / max(1, int(few.sum())))

@@ -80,9 +80,7 @@ def bounds(mask: Mask) -> TissueBox:
 
 
 def silhouette(screen: ScreenPixels) -> Mask:
-    found = find_silhouette(screen)
-    assert found is not None
-    return drawn(found.shape, screen.shape[:2])
+    return drawn(find_silhouette(screen).shape, screen.shape[:2])
 
 
 def assert_close(box: TissueBox, expected: TissueBox | tuple[int, ...], tolerance: int = CLOSE) -> None:
