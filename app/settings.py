@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,7 +15,7 @@ from app.adapters.bundle.onnx_networks import Provider
 from app.adapters.machine.cpus import usable_cpus
 from app.adapters.oidc import IssuerSettings
 from app.adapters.telemetry.logs import LogFormat
-from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
+from app.core.naming import LANGUAGES, ViewRule, language_rules
 from app.core.values import View
 
 MIB = 1 << 20
@@ -53,9 +54,12 @@ class Settings(BaseSettings):
     unfinished_study_hours: Annotated[float, Field(gt=0)] = Field(
         72, description="A study without all views is deleted so long after its last instance."
     )
+    view_languages: str = Field(
+        "en", description=f"Languages in which views are named, with commas: {', '.join(LANGUAGES)}."
+    )
     view_rules: Path | None = Field(
         None,
-        description="JSON file of this site's view rules (see docs/views.md), instead of the English defaults.",
+        description="JSON file of this site's view rules (see docs/views.md), instead of those of the languages.",
     )
     scanner_models: str = Field(
         "", description="Scanners that the metrics tell apart, by (0008,1090), with semicolons; the rest are `other`."
@@ -99,7 +103,13 @@ class Settings(BaseSettings):
             raise ValueError("LIVER_PDFF_OIDC_ISSUER does nothing while LIVER_PDFF_AUTHENTICATION is off")
         for url in filter(None, (self.oidc_issuer, self.oidc_jwks_url)):
             _check_safe(url)
+        language_rules(self.languages)
         return self
+
+    @property
+    def languages(self) -> list[str]:
+        """Codes of the languages in which views are named."""
+        return [code for each in self.view_languages.split(",") if (code := each.strip().lower())]
 
     @property
     def scanners(self) -> list[str]:
@@ -151,24 +161,35 @@ def unknown_settings() -> list[str]:
 
 class _ViewRuleEntry(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    view: View
+    view: View | None
     pattern: str
+    examination: bool = False
 
 
-def read_view_rules(path: Path | None) -> tuple[ViewRule, ...]:
-    """Read a site's own view rules; without a file, the English defaults.
+def read_view_rules(path: Path | None, languages: Iterable[str] = ("en",)) -> tuple[ViewRule, ...]:
+    """Read a site's own view rules; without a file, those of its languages.
 
-    A site's file replaces the defaults: what it does not name is not recognised.
+    A site's file replaces them: what it does not name is not recognised.
+
+    Parameters
+    ----------
+    path : Path or None
+    languages : iterable of str
+
+    Returns
+    -------
+    tuple of ViewRule
 
     Raises
     ------
     ValueError
-        If the file is not a list of view and pattern, or a pattern is no regular expression.
+        If the file is not a list of view and pattern; if a pattern is not a regular expression, can never match or
+        matches any text; or if there are no rules for a language.
     """
     if path is None:
-        return DEFAULT_VIEW_RULES
-    entries = TypeAdapter(list[_ViewRuleEntry]).validate_python(json.loads(path.read_text()))
-    rules = tuple(ViewRule(entry.view, entry.pattern) for entry in entries)
+        return language_rules(languages)
+    entries = TypeAdapter(list[_ViewRuleEntry]).validate_python(json.loads(path.read_text(encoding="utf-8")))
+    rules = tuple(ViewRule(entry.view, entry.pattern, entry.examination) for entry in entries)
     for rule in rules:
         rule.check()
     return rules
