@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.adapters.bundle.onnx_networks import Provider
@@ -103,13 +103,18 @@ class Settings(BaseSettings):
             raise ValueError("LIVER_PDFF_OIDC_ISSUER does nothing while LIVER_PDFF_AUTHENTICATION is off")
         for url in filter(None, (self.oidc_issuer, self.oidc_jwks_url)):
             _check_safe(url)
-        language_rules(self.languages)
         return self
+
+    @field_validator("view_languages")
+    @classmethod
+    def _known(cls, codes: str) -> str:
+        language_rules(_codes(codes))
+        return codes
 
     @property
     def languages(self) -> list[str]:
         """Codes of the languages in which views are named."""
-        return [code for each in self.view_languages.split(",") if (code := each.strip().lower())]
+        return _codes(self.view_languages)
 
     @property
     def scanners(self) -> list[str]:
@@ -136,6 +141,10 @@ class Settings(BaseSettings):
             scope_claim=self.oidc_scope_claim,
             scope_prefix=self.oidc_scope_prefix,
         )
+
+
+def _codes(text: str) -> list[str]:
+    return [code for each in text.split(",") if (code := each.strip().lower())]
 
 
 def is_loopback(host: str) -> bool:

@@ -95,7 +95,7 @@ def _step(operation: str, argument: Any, before: _State) -> _State:  # noqa: C90
         case "FAILURE":
             return _NOWHERE
         case "ASSERT_NOT":
-            return before
+            return before if list(argument[1]) else _NOWHERE
         case _:  # what a group matched before, or a choice by it
             return before | {_SPACE, _WORD} if before else _NOWHERE
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import groupby
 
 _KANA_VOICING = "\u3099\u309a"  # part of a kana, not an accent: か and が are two letters
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -54,13 +55,12 @@ def fold_pattern(pattern: str) -> str:
     -------
     str
     """
-    composed = unicodedata.normalize("NFC", pattern)
-    return "".join(char if char.isascii() else _folded_letter(char) for char in composed)
+    parts = groupby(unicodedata.normalize("NFC", pattern), key=_is_folded)
+    return "".join(normalise("".join(part)) if folded else "".join(part) for folded, part in parts)
 
 
-def _folded_letter(char: str) -> str:
-    folded = fold(char)
-    return folded if folded.isalnum() or not folded else char
+def _is_folded(char: str) -> bool:
+    return not char.isascii() and (char.isalnum() or char in _KANA_VOICING or _is_dropped(char))
 
 
 def _is_dropped(char: str) -> bool:

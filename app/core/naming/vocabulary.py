@@ -133,10 +133,13 @@ def one_of(listed: str) -> str:
 
 
 def _one(entry: str) -> str:
-    letters = normalise(entry)
-    if len(letters) == 1 and letters.isascii():
-        return f"{_START}{letters}{_END}"
-    return letters.replace(" ", " ?") + ("[a-z]*" if entry.endswith("*") else "")
+    words = normalise(entry).split(" ")
+    start, end = (edge if _is_letter(word) else "" for word, edge in ((words[0], _START), (words[-1], _END)))
+    return f"{start}{' ?'.join(words)}{end}" + ("[a-z]*" if entry.endswith("*") else "")
+
+
+def _is_letter(word: str) -> bool:
+    return len(word) == 1 and word.isascii()
 
 
 def _join(*listed: str) -> str:
@@ -151,8 +154,8 @@ def _phrase(needed: Iterable[str], listed: str) -> str:
 
 
 def _mention(words: Vocabulary, listed: str) -> str:
-    """Write an expression for the beginning of a word, with or without its side before it."""
-    return f"{_START}(?:{one_of(words.right)} ?)?{one_of(listed)}"
+    """Write an expression for the beginning of a word, also where other words stand before it without a blank."""
+    return f"{_START}(?:{one_of(_join(words.right, words.liver, words.posterior, words.branch))})*{one_of(listed)}"
 
 
 def _names(words: Vocabulary) -> tuple[ViewRule, ...]:
@@ -180,7 +183,8 @@ def _portal_vein_names(words: Vocabulary) -> tuple[ViewRule, ...]:
     """Ask for the vessel's own side: `RT LOBE PV` does not say which branch, `RT PV POST VALSALVA` says when."""
     portal, posterior = one_of(_portal(words)), _posterior(words)
     listed = _join(_portal(words), words.right, posterior, words.branch)
-    known = f"(?! (?!{one_of(_join(listed, words.planes))}{_END})[a-z])"
+    next_word = one_of(_join(listed, words.planes))
+    known = f"(?! (?!{next_word}(?: ?{next_word})*{_END})[a-z])"
     elsewhere = f"(?! ?{one_of(_join(words.lobe, words.liver, words.kidney, words.right_kidney))})"
     right = f"{one_of(words.right)}{elsewhere}{known}"
     either = one_of(_join(words.right_posterior, words.right_posterior_portal))
@@ -208,9 +212,9 @@ def _liver_kidney_names(words: Vocabulary) -> tuple[ViewRule, ...]:
     liver, kidney = one_of(words.liver), one_of(_join(words.kidney, words.right_kidney))
     beside = _join(words.right, words.lobe, words.planes, words.branch, words.conjunction)
     listed = _join(words.liver, words.kidney, words.right_kidney, beside)
+    name, whole_text = one_of(words.liver_kidney), one_of(words.liver_kidney_if_alone)
     return (
-        ViewRule(View.LIVER_KIDNEY, f"{_START}{one_of(words.liver_kidney)}{_END}"),
-        ViewRule(View.LIVER_KIDNEY, f"^{one_of(words.liver_kidney_if_alone)}[ \\d]*$"),
+        ViewRule(View.LIVER_KIDNEY, rf"{_START}{name}{_END}|^{whole_text}[ \d]*$"),
         ViewRule(View.LIVER_KIDNEY, _phrase([liver, kidney], listed)),
     )
 
@@ -218,17 +222,19 @@ def _liver_kidney_names(words: Vocabulary) -> tuple[ViewRule, ...]:
 def _vetoes(words: Vocabulary) -> tuple[ViewRule, ...]:
     portal, kidney = _portal(words), _join(words.kidney, words.right_kidney)
     some_portal, some_posterior = _mention(words, portal), f"{_START}{one_of(_posterior(words))}"
+    some_kidney = _mention(words, _join(kidney, words.liver_kidney, words.liver_kidney_if_alone))
+    some_veins = f"{_START}{one_of(_join(words.hepatic_veins, words.one_hepatic_vein))}{_END}"
     list_of_organs = "(?:{0} ?{1} ?{2}|{2} ?{1} ?{0})".format(
         one_of(words.liver), one_of(words.conjunction), one_of(words.kidney)
     )
     expressions = (
-        f"{_START}{one_of(words.against)}{_END}",
-        rf"{_START}{one_of(words.against_unless_numbered)}{_END}(?! ?\d)",
+        rf"{_START}(?:{one_of(words.against)}{_END}|{one_of(words.against_unless_numbered)}{_END}(?! ?\d))",
         _beside(words.anterior, portal, words),
         _beside(words.left, _join(portal, words.kidney), words),
-        # the right branch and its posterior branch, or hepatic veins and a portal vein that is not the right one
+        # two of what the views show, also where the side of a portal vein is left open
         f"^(?=.*{some_portal}.*{some_portal})(?!.*{some_posterior}.*{some_posterior}).*{some_posterior}",
-        f"^(?=.*{_START}{one_of(words.hepatic_veins)}{_END}).*{some_portal}",
+        f"^(?=.*{some_veins}).*(?:{some_portal}|{some_kidney})",
+        f"^(?=.*{some_portal}).*{some_kidney}",
         # an examination of organs
         f"^(?=.*{_START}{one_of(_join(words.examination, words.organs))}{_END}).*{_mention(words, kidney)}",
         f"^(?!.*{_START}{one_of(words.right)}(?:{_END}| ?{one_of(kidney)})).*{_START}{list_of_organs}{_END}",

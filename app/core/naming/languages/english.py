@@ -16,8 +16,8 @@ WORDS = Vocabulary(
     right_posterior_portal="rpostpv|rpstpv",
     branch="vein|veins|v|vv|vn|branch|branches|br|brnch|of|the|division|section|sectional|sector|sectoral|segment|"
     "segmental|seg",
-    hepatic_veins="hepatic veins|hepatic vein|hepatic vns|hepatic vn|hepatic vv|hepatic vs|hepatic v|"
-    "hepatic venous|hep veins|hep vein|hep vns|hep vn|hep vv|hep vs|hep v|hv s|hvs|hv|hvv|hepatic confluence|"
+    hepatic_veins="hepatic veins|hepatic vein|hepatic vns|hepatic vn|hepatic vv|hepatic v|"
+    "hepatic venous|hep veins|hep vein|hep vns|hep vn|hep vv|hep v|hv s|hvs|hv|hvv|hepatic confluence|"
     "hepatocaval|hepato caval",
     one_hepatic_vein="rhv|mhv|lhv",
     confluence="confluence|confl|conf|ivc|inferior vena cava|inf vena cava|vena cava|cava|junction|at|into|to|with|"

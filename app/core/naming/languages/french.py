@@ -3,7 +3,7 @@
 from app.core.naming.vocabulary import Vocabulary
 
 WORDS = Vocabulary(
-    right="droite|droit|droites|dte|drt|drte|dt|dr|d",
+    right="droite|droit|droites|dte|drt|drte|dt|d",
     left="gauche|gauches|gche|gch|gau|g",
     middle="médiane|moyenne|médianes|med|m",
     posterior="postérieure|postérieur|postérieurs|post|postéro latéral*|paramédiane postérieure",
