@@ -14,7 +14,8 @@ from app.core.naming.rules import ViewRule
 from app.core.naming.texts import normalise
 from app.core.values import View
 
-_START, _END = "(?<![a-z])", "(?![a-z])"  # digits may touch a word (RPV2), and so may other scripts (肝RK)
+_START, _END = "(?:(?<![a-z])|(?![a-z]))", "(?:(?![a-z])|(?<![a-z]))"
+"""Where a word in Latin letters begins and ends; digits and other scripts may touch it: RPV2, 右PV後枝."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
