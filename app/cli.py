@@ -95,7 +95,7 @@ def analyze(
     analysis, crops = analyse_files(
         bundle,
         [StudyFile.parse(each) for each in files],
-        read_view_rules(settings.view_rules),
+        read_view_rules(settings.view_rules, settings.languages),
         settings.threads,
         allow_partial=allow_partial,
     )

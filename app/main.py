@@ -71,7 +71,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
         It opens the database and verifies the bundle when it starts. A bundle that fails keeps it from being
         ready, not from saying why.
     """
-    view_rules = read_view_rules(settings.view_rules)
+    view_rules = read_view_rules(settings.view_rules, settings.languages)
     metrics = Metrics()
     metrics.announce((error.code for error in STATUS), [*settings.scanners, OTHER])
 

@@ -83,7 +83,7 @@ def score_source(
         bundle_key=settings.bundle_key,
         provider=settings.provider,
         threads=settings.threads,
-        view_rules=read_view_rules(settings.view_rules),
+        view_rules=read_view_rules(settings.view_rules, settings.languages),
         allow_partial=allow_partial,
     )
     table = ScoreTable(out, bundle_sha256)

@@ -2,19 +2,20 @@
 
 import json
 import os
+from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.adapters.bundle.onnx_networks import Provider
 from app.adapters.machine.cpus import usable_cpus
 from app.adapters.oidc import IssuerSettings
 from app.adapters.telemetry.logs import LogFormat
-from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
+from app.core.naming import LANGUAGES, ViewRule, language_rules
 from app.core.values import View
 
 MIB = 1 << 20
@@ -53,9 +54,12 @@ class Settings(BaseSettings):
     unfinished_study_hours: Annotated[float, Field(gt=0)] = Field(
         72, description="A study without all views is deleted so long after its last instance."
     )
+    view_languages: str = Field(
+        "en", description=f"Languages in which views are named, with commas: {', '.join(LANGUAGES)}."
+    )
     view_rules: Path | None = Field(
         None,
-        description="JSON file of this site's view rules (see docs/views.md), instead of the English defaults.",
+        description="JSON file of this site's view rules (see docs/views.md), instead of those of the languages.",
     )
     scanner_models: str = Field(
         "", description="Scanners that the metrics tell apart, by (0008,1090), with semicolons; the rest are `other`."
@@ -101,6 +105,17 @@ class Settings(BaseSettings):
             _check_safe(url)
         return self
 
+    @field_validator("view_languages")
+    @classmethod
+    def _known(cls, codes: str) -> str:
+        language_rules(_codes(codes))
+        return codes
+
+    @property
+    def languages(self) -> list[str]:
+        """Codes of the languages in which views are named."""
+        return _codes(self.view_languages)
+
     @property
     def scanners(self) -> list[str]:
         """Models of scanners that the metrics tell apart."""
@@ -128,6 +143,10 @@ class Settings(BaseSettings):
         )
 
 
+def _codes(text: str) -> list[str]:
+    return [code for each in text.split(",") if (code := each.strip().lower())]
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine reaches an address; a name that is not localhost may be anywhere."""
     try:
@@ -151,24 +170,35 @@ def unknown_settings() -> list[str]:
 
 class _ViewRuleEntry(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    view: View
+    view: View | None
     pattern: str
+    examination: bool = False
 
 
-def read_view_rules(path: Path | None) -> tuple[ViewRule, ...]:
-    """Read a site's own view rules; without a file, the English defaults.
+def read_view_rules(path: Path | None, languages: Iterable[str] = ("en",)) -> tuple[ViewRule, ...]:
+    """Read a site's own view rules; without a file, those of its languages.
 
-    A site's file replaces the defaults: what it does not name is not recognised.
+    A site's file replaces them: what it does not name is not recognised.
+
+    Parameters
+    ----------
+    path : Path or None
+    languages : iterable of str
+
+    Returns
+    -------
+    tuple of ViewRule
 
     Raises
     ------
     ValueError
-        If the file is not a list of view and pattern, or a pattern is no regular expression.
+        If the file is not a list of view and pattern; if a pattern is not a regular expression, can never match or
+        matches any text; or if there are no rules for a language.
     """
     if path is None:
-        return DEFAULT_VIEW_RULES
-    entries = TypeAdapter(list[_ViewRuleEntry]).validate_python(json.loads(path.read_text()))
-    rules = tuple(ViewRule(entry.view, entry.pattern) for entry in entries)
+        return language_rules(languages)
+    entries = TypeAdapter(list[_ViewRuleEntry]).validate_python(json.loads(path.read_text(encoding="utf-8")))
+    rules = tuple(ViewRule(entry.view, entry.pattern, entry.examination) for entry in entries)
     for rule in rules:
         rule.check()
     return rules

@@ -37,11 +37,37 @@ class TestViewRules:
         assert recognise_view(["Leber/Niere"], rules) is View.LIVER_KIDNEY
         assert recognise_view(["liver/kidney"], rules) is None
 
+    def test_several_languages_are_chosen_at_once(self) -> None:
+        chosen = Settings(view_languages="en, DE").languages
+        rules = read_view_rules(None, chosen)
+        assert recognise_view(["RPV"], rules) is recognise_view(["rechter Pfortaderast"], rules)
+        assert recognise_view(["rechter Pfortaderast"]) is None
+
+    @pytest.mark.parametrize("languages", ["en,klingon", "", ","])
+    def test_a_language_without_rules_is_refused_with_the_list(self, languages: str) -> None:
+        with pytest.raises(ValidationError, match="en, de, fr, es, it, pt, ja, zh") as caught:
+            Settings(view_languages=languages)
+        assert "view_languages" in str(caught.value)
+
+    def test_a_sites_rule_may_be_for_texts_of_the_examination_or_for_no_view(self, tmp_path: Path) -> None:
+        path = tmp_path / "rules.json"
+        rules = [
+            {"view": "liver_kidney", "pattern": "πρωτόκολλο 4", "examination": True},
+            {"view": None, "pattern": "ἀριστερ"},
+        ]
+        path.write_text(json.dumps(rules, ensure_ascii=False), encoding="utf-8")
+        protocol, left = read_view_rules(path)
+        assert protocol.examination
+        assert not left.examination
+        assert left.view is None
+
     @pytest.mark.parametrize(
         ("content", "says"),
         [
             ('[{"view": "spleen", "pattern": "x"}]', "view"),
             ('[{"view": "liver_kidney", "pattern": "("}]', "expression"),
+            ('[{"view": "liver_kidney", "pattern": "leber/niere"}]', "leber/niere.*can never match"),
+            ('[{"pattern": "leber niere"}]', "view"),
         ],
     )
     def test_a_wrong_file_is_refused_at_the_start(self, tmp_path: Path, content: str, says: str) -> None:
