@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from re import _parser  # type: ignore[attr-defined]  # the tree of an expression has no public name
+from re import _parser
 from typing import Any
 
 from app.core.naming.texts import fold, fold_pattern
