@@ -57,7 +57,7 @@ def crop_instance(instance: DicomInstance) -> Crop:
     NoTissue, ColourDoppler, MultipleTissueRegions
     """
     try:
-        tissue = extract_tissue(instance.pixels, instance.regions)
+        tissue = extract_tissue(instance.pixels, instance.regions, is_flow_image=instance.is_flow_image)
     except ImageError as error:
         error.scanner = instance.scanner_model
         raise
@@ -175,8 +175,13 @@ def image_key(crop: Crop) -> ImageKey:
     )
 
 
+LOW_RESOLUTION = AnalysisWarning("low_resolution", "The tissue crop is smaller than 224 pixels and had to be enlarged.")
+CROP_UNCERTAIN = AnalysisWarning(
+    "crop_uncertain", "The tissue's outline fits a sector or a rectangle poorly: look whether the crop holds all of it."
+)
+
+
 def _tissue_warnings(tissue: Tissue) -> tuple[AnalysisWarning, ...]:
-    """Say so when the crop is coarser than the network's input."""
-    if min(tissue.pixels.shape) >= 224:
-        return ()
-    return (AnalysisWarning("low_resolution", "The tissue crop is smaller than 224 pixels and had to be enlarged."),)
+    """Say so when the crop is coarser than the network's input, or may be wrong."""
+    low = [LOW_RESOLUTION] if min(tissue.pixels.shape) < 224 else []
+    return (*low, *([CROP_UNCERTAIN] if tissue.is_doubtful else []))

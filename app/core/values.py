@@ -158,6 +158,8 @@ class DicomInstance:
         (0028,0008), or 1.
     regions : tuple of UltrasoundRegion
         (0018,6011), possibly empty.
+    is_flow_image : bool
+        Whether (0008,0008) Image Type says that the image shows colour flow.
     view_texts : tuple of str
         Texts that may name the view, most telling attribute first.
     scanner_model : str
@@ -176,6 +178,7 @@ class DicomInstance:
     frame_number: int = 1
     number_of_frames: int = 1
     regions: tuple[UltrasoundRegion, ...] = ()
+    is_flow_image: bool = False
     view_texts: tuple[str, ...] = ()
     scanner_model: str = ""
     origin: Origin = Origin()

@@ -37,11 +37,15 @@ class Attributes:
         value = self._first(keyword)
         return value.strip(" \0") if isinstance(value, str) else ""
 
-    def words(self, keyword: str) -> str:
-        """Take all values of a text on one line."""
+    def values(self, keyword: str) -> list[str]:
+        """Take all values of a text."""
         value = self._value(keyword)
         values = value if isinstance(value, MultiValue) else [value]
-        return " ".join(" ".join(str(one) for one in values if one is not None).split())
+        return [str(one) for one in values if one is not None]
+
+    def words(self, keyword: str) -> str:
+        """Take all values of a text on one line."""
+        return " ".join(" ".join(self.values(keyword)).split())
 
     def number(self, keyword: str) -> float | None:
         """Take the first value of a number."""

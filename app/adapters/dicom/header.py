@@ -12,7 +12,7 @@ from app.adapters.dicom.origin import read_origin
 from app.adapters.dicom.palette import Palette, read_palette
 from app.adapters.dicom.parsing import ParserStream, parse_dataset, parse_file_meta
 from app.adapters.dicom.pixel_format import PixelFormat
-from app.adapters.dicom.regions import read_regions
+from app.adapters.dicom.regions import read_regions, says_flow
 from app.adapters.dicom.view_texts import read_view_texts
 from app.core.values import AnalysisWarning, Origin, UltrasoundRegion
 
@@ -44,6 +44,7 @@ class Header:
     voi: Voi
     palette: Palette
     regions: tuple[UltrasoundRegion, ...]
+    is_flow_image: bool
     view_texts: tuple[str, ...]
     scanner_model: str
     origin: Origin
@@ -78,6 +79,7 @@ def _walk(data: bytes, limits: ReadLimits) -> Header:
         voi=voi,
         palette=read_palette(attributes) if pixel_format.photometric_interpretation == "PALETTE COLOR" else (),
         regions=read_regions(attributes, limits),
+        is_flow_image=says_flow(attributes),
         view_texts=read_view_texts(attributes, limits),
         scanner_model=attributes.words("ManufacturerModelName")[: limits.max_text_length],
         origin=read_origin(attributes, limits),

@@ -80,6 +80,7 @@ KEPT: Final = (
     "WindowCenter",
     "WindowWidth",
     "SequenceOfUltrasoundRegions",
+    "ImageType",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
 )

@@ -56,6 +56,7 @@ def _read(data: bytes, limits: ReadLimits) -> DicomInstance:
         frame_number=header.frame_number,
         number_of_frames=header.number_of_frames,
         regions=header.regions,
+        is_flow_image=header.is_flow_image,
         view_texts=header.view_texts,
         scanner_model=header.scanner_model,
         origin=header.origin,

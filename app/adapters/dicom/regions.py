@@ -1,8 +1,22 @@
-"""Sequence of Ultrasound Regions (PS3.3 C.8.5.5), as it is written."""
+"""What an object says of its picture: Sequence of Ultrasound Regions (PS3.3 C.8.5.5), and the kind of image."""
+
+from typing import Final
 
 from app.adapters.dicom.attributes import Attributes
 from app.adapters.dicom.limits import ReadLimits
 from app.core.values import TissueBox, UltrasoundRegion
+
+FLOW: Final = 0x0010 | 0x0020 | 0x0100
+"""Colour Doppler, colour M-mode and colour power mode in value 4 of (0008,0008) Image Type (PS3.3 C.8.5.6.1.1)."""
+
+
+def says_flow(attributes: Attributes) -> bool:
+    """Tell whether (0008,0008) Image Type says that the image shows colour flow."""
+    values = attributes.values("ImageType")
+    try:
+        return bool(int(values[3], 16) & FLOW) if len(values) > 3 else False
+    except ValueError:  # free text
+        return False
 
 
 def read_regions(attributes: Attributes, limits: ReadLimits) -> tuple[UltrasoundRegion, ...]:

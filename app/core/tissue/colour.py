@@ -16,21 +16,25 @@ COLOUR_LEAP: Final = 80
 """Levels between neighbouring tints, at most: blue, the steepest tint, rises 73 per step of luminance."""
 LUMINANCE_32: Final = np.array([0.299, 0.587, 0.114]) / 8
 """Rec. 601 luminance in 32 steps."""
-COLOUR_WIDTH: Final = 256
-"""Pixels: the width at which colour is judged; strokes of coloured text are averaged away."""
-MIN_FLOW_SHARE: Final = 0.002
-"""Of the tissue: a smaller coloured patch is a focus mark or a calliper..."""
-MIN_DECLARED_FLOW_SHARE: Final = 0.0005
-"""...unless a colour flow region is declared where it lies."""
+COLOUR_WIDTH: Final = 512
+"""Pixels: the width at which colour is judged, at most."""
+PATCH_CELLS: Final = 3
+"""Coloured text, callipers and outlines are drawn with strokes thinner than this many cells; flow is not."""
+MIN_FLOW_SHARE: Final = 0.0013
+"""Of the tissue: what is left of two lines of large coloured text, callipers, a focus mark and a trace is 0.0011 at
+most after JPEG, of sparse flow that covers 1 % of the tissue 0.0016 at least..."""
+MIN_DECLARED_FLOW_SHARE: Final = 0.0006
+"""...and less is enough where the object says that it shows flow."""
 
 
 def has_colour_flow(pixels: ScreenPixels, mask: Mask, declared: bool = False) -> bool:
     """Tell colour Doppler from a tinted grey map.
 
     In a tinted map the colour is a function of the level. So the map's tint is read from the pixels, as the median
-    colour of every level, and what is far from it in compact patches is flow. A declared colour flow region
-    (data type 2) lowers the patch size that counts, but does not count by itself: systems keep declaring it when the
-    colour is switched off or no flow is seen, and then the picture is plain B-mode.
+    colour of every level, and what is far from it in compact patches is flow. An object that declares flow, by a
+    region of data type 2 or by value 4 of its Image Type, is looked at more closely, but that does not count by
+    itself: systems keep declaring it when the colour is switched off or no flow is seen, and then the picture is
+    plain B-mode.
 
     Parameters
     ----------
@@ -38,7 +42,7 @@ def has_colour_flow(pixels: ScreenPixels, mask: Mask, declared: bool = False) ->
     mask : ndarray of bool, shape (rows, columns)
         The tissue.
     declared : bool
-        Whether a colour flow region is declared.
+        Whether the object declares flow.
 
     Returns
     -------
@@ -46,12 +50,12 @@ def has_colour_flow(pixels: ScreenPixels, mask: Mask, declared: bool = False) ->
     """
     if pixels.ndim == 2:
         return False
-    scale = max(1, round(pixels.shape[1] / COLOUR_WIDTH))
+    scale = -(-pixels.shape[1] // COLOUR_WIDTH)
     small = reduced(pixels, scale).astype(np.int16)
     if max(np.ptp(small[..., 1] - small[..., k]) for k in (0, 2)) <= COLOUR_STEP:
         return False
     inside = coverage(mask, scale) == 255
-    patches = eroded(_off_tint(small) & inside, 3)
+    patches = eroded(_off_tint(small) & inside, PATCH_CELLS)
     return share_of(patches) > (MIN_DECLARED_FLOW_SHARE if declared else MIN_FLOW_SHARE) * share_of(inside)
 
 

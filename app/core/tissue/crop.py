@@ -20,7 +20,9 @@ MIN_LIT: Final = 0.1
 """Of the shape: a probe in air lights 0.08 at most, the darkest liver 0.45."""
 
 
-def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] = ()) -> Tissue:
+def extract_tissue(
+    pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] = (), *, is_flow_image: bool = False
+) -> Tissue:
     """Crop a screen to its tissue.
 
     The shape of the tissue is fitted inside the declared region, if a single one can be believed, else in the whole
@@ -32,6 +34,8 @@ def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] =
         The displayed frame; not changed.
     regions : tuple of UltrasoundRegion
         Sequence of Ultrasound Regions, possibly empty or wrong.
+    is_flow_image : bool
+        Whether (0008,0008) Image Type says that the image shows colour flow.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def extract_tissue(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...] =
     inner = bounds(mask)
     box, mask = shifted(inner, searched.x0, searched.y0), cut(mask, inner)
     _check(cut(screen, inner), silhouette, share_of(mask) * area(inner) / area(searched))
-    if has_colour_flow(cut(pixels, box), mask, declared=declares_flow(regions)):
+    if has_colour_flow(cut(pixels, box), mask, declared=is_flow_image or declares_flow(regions)):
         raise ColourDoppler("Send the B-mode image without the colour flow overlay.")
     grey = to_grey(cut(pixels, box)) * mask
     _refuse_dark(grey, share_of(mask))

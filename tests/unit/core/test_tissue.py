@@ -346,7 +346,7 @@ class TestColour:
         assert extract_tissue(rgb(speckle(CURVED)), regions).source == "region"
 
     def test_a_declared_flow_region_makes_a_small_patch_count(self) -> None:
-        screen = with_flow(rgb(speckle(CURVED)), radius=14)
+        screen = with_flow(rgb(speckle(CURVED)), radius=10)
         tissue, flow = region((60, 40, 600, 450)), region((200, 150, 450, 300), data_type=2)
         extract_tissue(screen, (tissue,))
         with pytest.raises(ColourDoppler):
