@@ -20,11 +20,11 @@ COLOUR_WIDTH: Final = 512
 """Pixels: the width at which colour is judged, at most."""
 PATCH_CELLS: Final = 3
 """Coloured text, callipers and outlines are drawn with strokes thinner than this many cells; flow is not."""
-MIN_FLOW_SHARE: Final = 0.0013
-"""Of the tissue: what is left of two lines of large coloured text, callipers, a focus mark and a trace is 0.0011 at
-most after JPEG, of sparse flow that covers 1 % of the tissue 0.0016 at least..."""
-MIN_DECLARED_FLOW_SHARE: Final = 0.0006
-"""...and less is enough where the object says that it shows flow."""
+MIN_FLOW_SHARE: Final = 0.0022
+"""Of the tissue: what is left of large coloured text, callipers, a focus mark and a trace is 0.0019 at most after JPEG
+of quality 60, and of vessels of 14 pixels that cover 1 % of the tissue 0.0044 at least..."""
+MIN_DECLARED_FLOW_SHARE: Final = 0.0012
+"""...and less is enough where the object says that it shows flow: vessels of 7 pixels leave 0.0016."""
 
 
 def has_colour_flow(pixels: ScreenPixels, mask: Mask, declared: bool = False) -> bool:

@@ -16,8 +16,8 @@ MIN_TEXTURE: Final = 0.02
 """Share of horizontal neighbours that differ: a sector that is black but for its near field has 0.05, a form 0."""
 LIT: Final = 20
 """Grey level: brighter pixels show echoes."""
-MIN_LIT: Final = 0.1
-"""Of the shape: a probe in air lights 0.08 at most, the darkest liver 0.45."""
+MIN_LIT: Final = 0.18
+"""Of the shape: a probe in air lights 0.14 at most, a dark liver 0.35 at least."""
 
 
 def extract_tissue(

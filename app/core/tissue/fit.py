@@ -22,8 +22,6 @@ TOLERANCES: Final = (4.0, 4.0, 2.5, 1.8)
 """Pixels: which points belong to a side, step after step of the refinement."""
 HALO: Final = (8.0, 4.0, 2.5)
 """The same, where a shape is moved to sharper edges: compression smears edges over a block of 8 pixels, or of 16."""
-MARGIN: Final = 0.75
-"""Pixels that a sharpened shape is wider than its bright edges: the outermost line of tissue is often dim."""
 SQUARE_STEPS: Final = 1
 """Steps before the aspect of the pixels is let free."""
 ASPECT_WEIGHT: Final = 1e4
@@ -35,7 +33,7 @@ ON_A_SIDE: Final = 2.5
 """Pixels: a point so close to a side is explained by it."""
 CUT_SHARE: Final = 0.06
 """Of the ends of rows, or of columns: so many in one line that no side explains make a cut..."""
-CUT_SHARE_OF_REST: Final = 0.3
+CUT_SHARE_OF_REST: Final = 0.5
 """...if they are so many of those that no side explains: where a side has faded, they lie everywhere..."""
 MIN_CUT: Final = 12
 """...and no fewer than this."""
@@ -106,15 +104,7 @@ def sharpened(shape: Shape, edges: Edges) -> Shape:
     -------
     Shape
     """
-    refined = _refined(shape, edges.all, HALO)
-    return replace(
-        refined,
-        left_rad=refined.left_rad - MARGIN / refined.far,
-        right_rad=refined.right_rad + MARGIN / refined.far,
-        near=max(0.0, refined.near - MARGIN),
-        far=refined.far + MARGIN,
-        window=shape.window,
-    )
+    return replace(_refined(shape, edges.all, HALO), window=shape.window)
 
 
 def explained(shape: Shape, points: Floats) -> float:

@@ -5,12 +5,14 @@ from typing import Final
 import numpy as np
 
 from app.core.errors import MultipleTissueRegions
-from app.core.tissue.geometry import Mask, bounds, cut, size
+from app.core.tissue.geometry import Mask, bounds, cut, intersection, size
 from app.core.tissue.pictures import texture
 from app.core.values import Floats, GreyImage, TissueBox
 
 PANEL_AREA: Final = 0.4
 """Of the tissue: panels have like sizes."""
+PANEL_ROWS: Final = 0.6
+"""Of the lower panel's rows, shared with one beside it."""
 PANEL_TEXTURE: Final = 0.2
 """Share of horizontal neighbours that differ in a panel of tissue; a box of colour has less."""
 SEAM_PLACE: Final = 0.06
@@ -35,12 +37,17 @@ def refuse_several(count: int, cause: str) -> None:
         raise MultipleTissueRegions(f"{cause} Send one panel per image.", tissue_regions=count)
 
 
-def refuse_other_panels(blob: Mask, others: list[Mask], level: GreyImage) -> None:
-    """Raise `MultipleTissueRegions` where something of like size is shown beside, above or below the tissue."""
+def panels_among(others: list[Mask], blob: Mask, level: GreyImage) -> list[Mask]:
+    """Return those that have texture and are about as large as the blob: beside, above or below it."""
     own = np.count_nonzero(blob)
     large = [other for other in others if np.count_nonzero(other) >= PANEL_AREA * own]
-    panels = [other for other in large if texture(cut(level, bounds(other))) >= PANEL_TEXTURE]
-    refuse_several(1 + len(panels), "The picture shows several panels of tissue.")
+    return [other for other in large if texture(cut(level, bounds(other))) >= PANEL_TEXTURE]
+
+
+def stand_side_by_side(a: Mask, b: Mask) -> bool:
+    """Tell whether two blobs share most rows of the lower one."""
+    heights = size(bounds(a))[1], size(bounds(b))[1]
+    return size(intersection(bounds(a), bounds(b)))[1] >= PANEL_ROWS * min(heights)
 
 
 def refuse_seam(level: GreyImage, box: TissueBox) -> None:

@@ -11,7 +11,7 @@ from app.core.tissue.blobs import solid_blobs
 from app.core.tissue.edges import edges_of
 from app.core.tissue.fit import ON_A_SIDE, fit_shape, sharpened
 from app.core.tissue.geometry import Mask, bounds, cut, share_of
-from app.core.tissue.panels import refuse_other_panels, refuse_seam, refuse_several
+from app.core.tissue.panels import panels_among, refuse_seam, refuse_several, stand_side_by_side
 from app.core.tissue.pictures import reduced
 from app.core.tissue.shape import Shape, drawn, excess, placed, polar, rectangle, scaled, symmetric
 from app.core.values import GreyImage, ScreenPixels
@@ -121,7 +121,7 @@ def _search(screen: ScreenPixels) -> Silhouette | None:
     distance = distance_from(screen, find_background(screen) or (0,) * np.atleast_3d(screen).shape[2])
     best: Silhouette | None = None
     for threshold in clean_thresholds(distance):
-        found = _joined(solid_blobs(distance > threshold), distance)
+        found = _joined(solid_blobs(distance, threshold), distance)
         if found and (best is None or found.merit > best.merit):
             best = found
         if best and best.is_clean:
@@ -152,11 +152,23 @@ def _joined(blobs: list[Mask], distance: GreyImage) -> Silhouette | None:
         joint = _joint(found, blob, distance)
         others += [] if joint else [blob]
         found = joint or found
-    if share_of(found.blob) >= MIN_TISSUE_SHARE:  # a form's boxes and words are too small to be panels
-        refuse_other_panels(found.blob, others, distance)
-        if not found.is_clean:
-            _refuse_halves(found.blob, distance)
+    if share_of(found.blob) < MIN_TISSUE_SHARE:  # a form's boxes and words are too small to be panels
+        return found
+    panels = panels_among(others, found.blob, distance)
+    strips = _strips(found, panels, distance) if panels else None
+    refuse_several(1 if strips else 1 + len(panels), "The picture shows several panels of tissue.")
+    found = strips or found
+    if not found.is_clean:
+        _refuse_halves(found.blob, distance)
     return found
+
+
+def _strips(found: Silhouette, panels: list[Mask], distance: GreyImage) -> Silhouette | None:
+    """Fit one sector to all that stands side by side: shadows can leave strips that are no sector one by one."""
+    if not all(stand_side_by_side(found.blob, panel) for panel in panels):
+        return None
+    whole = _fitted(np.logical_or.reduce([found.blob, *panels]), distance)
+    return whole if whole.is_good and not whole.shape.is_rectangle else None
 
 
 def _refuse_halves(blob: Mask, distance: GreyImage) -> None:

@@ -110,7 +110,9 @@ class KnownScreen:
         return TissueBox(int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1)
 
 
-def known_screen(style: str, participant: int, view: View, finish: str = "black", pdff_percent: float = 8.0) -> KnownScreen:
+def known_screen(
+    style: str, participant: int, view: View, finish: str = "black", pdff_percent: float = 8.0
+) -> KnownScreen:
     """Draw a phantom in a layout."""
     levels, tissue = _sector(style, participant, view, pdff_percent)
     drawn = _furniture(style, finish, participant)
@@ -173,7 +175,9 @@ def _furniture(style: str, finish: str, participant: int) -> ScreenPixels:
         tint = np.array((0.85, 0.95, 1.1))
         canvas[: look.header_rows] = bar(look.header_rows, layout.columns)[..., None] * tint
     for panel in look.panels:
-        canvas[panel.y0 : panel.y1, panel.x0 : panel.x1] = graded_down(panel.y1 - panel.y0, panel.x1 - panel.x0)[..., None]
+        canvas[panel.y0 : panel.y1, panel.x0 : panel.x1] = graded_down(panel.y1 - panel.y0, panel.x1 - panel.x0)[
+            ..., None
+        ]
     if look.soft_keys:
         for k in range(8):
             x = k * layout.columns // 8
@@ -226,5 +230,7 @@ def _marks(pen: Pen, look: Style) -> None:
     mark_x, mark_y = layout.middle_column - int(0.42 * layout.columns) + 70, layout.bottom_row - 70
     pen.arc((mark_x, mark_y, mark_x + 40, mark_y + 56), 0, 360, fill=(200, 200, 200), width=2)
     pen.line((mark_x + 8, mark_y + 20, mark_x + 30, mark_y + 28), fill=(250, 160, 20), width=3)
-    ecg = [(60 + 6 * k, layout.rows - (86 if look.soft_keys else 16) - (14 if k % 17 == 0 else k % 3)) for k in range(100)]
+    ecg = [
+        (60 + 6 * k, layout.rows - (86 if look.soft_keys else 16) - (14 if k % 17 == 0 else k % 3)) for k in range(100)
+    ]
     pen.line(ecg, fill=(0, 230, 60), width=2)
