@@ -15,6 +15,7 @@ from app.adapters.machine.cpus import usable_cpus
 from app.adapters.oidc import IssuerSettings
 from app.adapters.telemetry.logs import LogFormat
 from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
+from app.core.screens.values import ScreenPolicy
 from app.core.values import View
 
 MIB = 1 << 20
@@ -56,6 +57,11 @@ class Settings(BaseSettings):
     view_rules: Path | None = Field(
         None,
         description="JSON file of this site's view rules (see docs/views.md), instead of the English defaults.",
+    )
+    read_screens: ScreenPolicy = Field(
+        ScreenPolicy.UNNAMED,
+        description="Screens whose text may name the view: never, unnamed (where neither sender nor attributes tell), "
+        "always. Needs the extra `screen`.",
     )
     scanner_models: str = Field(
         "", description="Scanners that the metrics tell apart, by (0008,1090), with semicolons; the rest are `other`."

@@ -52,7 +52,9 @@ def look(pixels: ScreenPixels, tissue: Tissue) -> Look:
     """
     levels = ink_levels(_part(pixels, tissue.box))
     inside = tissue.pixels > 0
-    found = (intersection(piece, whole(inside)) for piece in pieces(likeness(levels, inside) * _cells_of(inside)))
+    found = (
+        intersection(piece, whole(tissue.pixels)) for piece in pieces(likeness(levels, inside) * _cells_of(inside))
+    )
     return Look(tuple(found), has_marks(levels, inside))
 
 
@@ -100,6 +102,12 @@ def read_screen(pixels: ScreenPixels, tissue: Tissue, reader: TextReader, rules:
         return ScreenNaming(None)
     readings = ((box, reader.read(_part(pixels, box))) for box in boxes)
     return name_screen([Line(box, text) for box, (text, sure) in readings if sure >= MIN_CONFIDENCE], rules)
+
+
+def unread(crop: Crop) -> Crop:
+    """Say that the screen had to be read, and could not be."""
+    detail = "The text on the screen could not be read in the time and memory that it gets."
+    return replace(crop, warnings=(*crop.warnings, AnalysisWarning("screen_not_read", detail)))
 
 
 def _found(pixels: ScreenPixels, places: Sequence[TissueBox], reader: TextReader) -> list[TissueBox]:

@@ -113,7 +113,7 @@ def _cut(cells: Mask, x: int, y: int) -> Iterator[TissueBox]:
     box = bounds(cells)
     tight = cut(cells, box)
     x, y = x + box.x0, y + box.y0
-    rows, columns = _gap(tight.any(axis=1)), _gap(tight.any(axis=0))
+    rows, columns = (_gap(np.asarray(tight.any(axis=axis))) for axis in (1, 0))
     if rows:
         yield from _cut(tight[:rows], x, y)
         yield from _cut(tight[rows:], x, y + rows)

@@ -24,7 +24,7 @@ from app.core.errors import AnalysisError, InternalError, NotDicom, UndecodableP
 from app.core.pipeline import crop_instance
 from app.core.values import Crop
 from tests.factories import us_instance
-from tests.hostile_reading import MISDEEDS, Command
+from tests.hostile_reading import MISDEEDS, ON_SCREEN, Command
 
 GOOD = us_instance(rows=240, columns=320)
 BLACK = us_instance(pixels=np.zeros((240, 320), np.uint8), regions=())
@@ -96,6 +96,16 @@ class TestMisdeeds:
         assert time.perf_counter() - contained < 1
         assert losses.count == 1
         assert "owned" not in capfd.readouterr().out
+
+    @pytest.mark.parametrize("misdeed", sorted(MISDEEDS.keys() - {b"eat"}))
+    def test_an_object_that_ends_its_reader_by_its_screen_is_answered_without_it(
+        self, hostile: Readers, losses: Losses, misdeed: bytes
+    ) -> None:
+        crop = hostile.read(ON_SCREEN + misdeed)
+        assert "screen_not_read" in [warning.code for warning in crop.warnings]
+        assert crop.screen is None
+        assert "screen_not_read" not in [warning.code for warning in hostile.read(GOOD).warnings]
+        assert losses.count == 1
 
     def test_memory_ends_before_the_machines_does(self, hostile: Readers, losses: Losses) -> None:
         with pytest.raises(NotDicom, match="no memory"):
