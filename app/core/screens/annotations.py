@@ -28,6 +28,9 @@ VALUE: Final = re.compile(
 )
 """A number with a unit, or behind a colon: a measurement or a parameter."""
 
+MISREAD: Final = re.compile(r"[^\W\d_]\d[^\W\d_]")
+"""A digit between letters: P0ST. What is left of such a line names another view too easily."""
+
 
 def joined_boxes(boxes: Sequence[TissueBox]) -> list[TissueBox]:
     """Join words that stand side by side into lines, so that none is read without the words around it."""
@@ -74,12 +77,19 @@ def name_screen(lines: Sequence[Line], rules: Sequence[ViewRule]) -> ScreenNamin
     ScreenNaming
     """
     annotations = [line for line in lines if not VALUE.search(line.text)]
-    namings = [naming for text in _paragraphs(annotations) if (naming := name_view(text, rules))]
-    alone = [naming for line in annotations if (naming := name_view(line.text, rules))]
-    views = {naming.view for naming in (*namings, *alone)}
+    paragraphs = _paragraphs(annotations)
+    namings = [naming for text in paragraphs if not MISREAD.search(text) and (naming := name_view(text, rules))]
+    doubts = [*(line.text for line in annotations), *(text for each in paragraphs for text in _with_a_space_less(each))]
+    views = {naming.view for naming in (*namings, *(name_view(text, rules) for text in doubts)) if naming}
     if not namings or len(views) != 1:
         return ScreenNaming(None)
     return ScreenNaming(views.pop(), any(naming.alone for naming in namings))
+
+
+def _with_a_space_less(text: str) -> list[str]:
+    """Undo each space that the reader may have seen in small print: "right po sterior portal vein"."""
+    words = text.split()
+    return [" ".join([*words[:k], words[k] + words[k + 1], *words[k + 2 :]]) for k in range(len(words) - 1)]
 
 
 def _paragraphs(lines: Sequence[Line]) -> list[str]:

@@ -52,10 +52,9 @@ def look(pixels: ScreenPixels, tissue: Tissue) -> Look:
     """
     levels = ink_levels(_part(pixels, tissue.box))
     inside = tissue.pixels > 0
-    found = (
-        intersection(piece, whole(tissue.pixels)) for piece in pieces(likeness(levels, inside) * _cells_of(inside))
-    )
-    return Look(tuple(found), has_marks(levels, inside))
+    found = pieces(likeness(levels, inside) * (coverage(inside, CELL) > 0))
+    places = tuple(intersection(piece, whole(tissue.pixels)) for piece in found)
+    return Look(places, has_marks(levels, inside))
 
 
 def cleaned(crop: Crop, pixels: ScreenPixels, seen: Look, reader: TextReader | None) -> Crop:
@@ -119,10 +118,6 @@ def _found(pixels: ScreenPixels, places: Sequence[TissueBox], reader: TextReader
 
 def _part(pixels: ScreenPixels, box: TissueBox) -> ScreenPixels:
     return np.ascontiguousarray(cut(pixels, box))
-
-
-def _cells_of(inside: Mask) -> Mask:
-    return np.asarray(coverage(inside, CELL) > 0)
 
 
 def _on_screen(tissue: Tissue, pixels: ScreenPixels) -> Mask:
