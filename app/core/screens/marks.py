@@ -33,20 +33,19 @@ def has_marks(levels: Sequence[GreyImage], tissue: Mask) -> bool:
 
 def _crossing(levels: GreyImage, tissue: Mask) -> float:
     """Count the pixels of upright and of level strokes in every four cells: the most of which there are both."""
-    upright = _count(_is_thin(levels.T).T & tissue)
-    level = _count(_is_thin(levels) & tissue)
-    return float(np.minimum(upright, level).max())
+    inner = np.s_[REACH:-REACH]
+    level = _is_thin(levels[: -2 * REACH, inner], levels[inner, inner], levels[2 * REACH :, inner])
+    if not level.any():
+        return 0.0
+    upright = _is_thin(levels[inner, : -2 * REACH], levels[inner, inner], levels[inner, 2 * REACH :])
+    return float(np.minimum(*(_count(thin & tissue[inner, inner]) for thin in (level, upright))).max())
 
 
-def _is_thin(levels: GreyImage) -> Mask:
-    """Mark what is much brighter than the rows `REACH` above and below."""
-    thin = np.zeros(levels.shape, np.bool_)
-    middle = levels[REACH:-REACH]
-    around = np.maximum(levels[: -2 * REACH], levels[2 * REACH :])
-    thin[REACH:-REACH] = middle - np.minimum(middle, around) >= MIN_CONTRAST
-    return thin
+def _is_thin(before: GreyImage, levels: GreyImage, behind: GreyImage) -> Mask:
+    """Mark what is much brighter than what lies `REACH` pixels away on both sides."""
+    return np.asarray(levels - np.minimum(levels, np.maximum(before, behind)) >= MIN_CONTRAST)
 
 
 def _count(mask: Mask) -> Floats:
-    cells = np.pad(coverage(np.ascontiguousarray(mask), CELL).astype(np.float64), ((0, 1), (0, 1)))
+    cells = np.pad(coverage(mask, CELL).astype(np.float64), ((0, 1), (0, 1)))
     return (cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]) * (CELL**2 / 255)

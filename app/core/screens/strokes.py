@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from app.core.tissue.geometry import Mask, area, bounds, cut
 from app.core.tissue.morphology import dilated
@@ -62,8 +61,9 @@ def likeness(levels: Sequence[GreyImage], tissue: Mask) -> Floats:
     steps = np.max([reduced(_differences(each), CELL) for each in levels], axis=0).astype(np.float64)
     inside = coverage(tissue, CELL) > 0
     typical = float(np.median(steps[inside])) if inside.any() else 0.0
-    least = np.where(inside, max(MIN_STEP_IN_TISSUE, MIN_STEP_RATIO * typical), MIN_STEP)
-    return np.asarray(_with_neighbours(steps) / least)
+    least = max(MIN_STEP_IN_TISSUE, MIN_STEP_RATIO * typical)
+    outside = np.where(inside, 0, steps)  # so that the tissue's edge is no writing
+    return np.where(inside, _with_neighbours(steps) / least, _with_neighbours(outside) / MIN_STEP)
 
 
 def pieces(likeness: Floats) -> list[TissueBox]:
@@ -102,8 +102,9 @@ def _differences(levels: GreyImage) -> GreyImage:
 
 def _with_neighbours(steps: Floats) -> Floats:
     """Average each cell with those to its left and right."""
-    fenced = np.pad(steps, ((0, 0), (WORD_CELLS // 2, WORD_CELLS // 2)))
-    return np.asarray(sliding_window_view(fenced, WORD_CELLS, axis=1).mean(axis=2))
+    reach, columns = WORD_CELLS // 2, steps.shape[1]
+    fenced = np.pad(steps, ((0, 0), (reach, reach)))
+    return np.asarray(sum(fenced[:, k : k + columns] for k in range(WORD_CELLS)) / WORD_CELLS)
 
 
 def _cut(cells: Mask, x: int, y: int) -> Iterator[TissueBox]:
