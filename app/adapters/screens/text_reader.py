@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.adapters.bundle.onnx_networks import PlainNetwork
 from app.core.screens.values import Reading
-from app.core.tissue.geometry import Mask, bounds, cut, intersection, size, whole
+from app.core.tissue.geometry import Mask, area, bounds, cut, intersection, size, whole
 from app.core.tissue.morphology import components
 from app.core.tissue.pictures import to_image
 from app.core.values import GreyImage, ScreenPixels, TissueBox
@@ -91,8 +91,9 @@ class OnnxTextReader:
         """
         probability = self._finding(_tensor(_padded(pixels)))[0, 0]
         cores = components(probability > MIN_PROBABILITY, 0)
-        boxes = (_grown(bounds(core)) for core in cores if _is_line(core, probability))
-        return [intersection(box, whole(pixels)) for box in boxes]
+        grown = (_grown(bounds(core)) for core in cores if _is_line(core, probability))
+        boxes = (intersection(box, whole(pixels)) for box in grown)
+        return [box for box in boxes if area(box)]  # the network may see letters in what was repeated at the edges
 
     def read(self, pixels: ScreenPixels) -> Reading:
         """Read one line, of which the pixels show nothing else.

@@ -12,7 +12,7 @@ from app.core.screens.letters import without
 from app.core.screens.marks import has_marks
 from app.core.screens.strokes import CELL, ink_levels, likeness, pieces
 from app.core.screens.values import Line, TextReader
-from app.core.tissue.geometry import Mask, cut, intersection, shifted, size, whole
+from app.core.tissue.geometry import Mask, area, cut, intersection, shifted, size, whole
 from app.core.tissue.pictures import coverage
 from app.core.values import AnalysisWarning, Crop, ScreenNaming, ScreenPixels, Tissue, TissueBox
 
@@ -20,6 +20,9 @@ NAMING_DOUBT: Final = 1.4
 """A short label in the tissue has fewer edges than a name: where a screen is read, so much less is enough."""
 MAX_LINE_HEIGHT: Final = 56
 """Pixels: what is higher is an organ's edge or a body mark."""
+WORD: Final = 6
+"""Heights of a line, or cells: so far to both sides of a place is searched for the rest of a name."""
+MAX_SEARCHES: Final = 4
 MIN_CONFIDENCE: Final = 0.7
 """Of a line: what is read with less is not believed."""
 MAX_LINES: Final = 24
@@ -70,7 +73,7 @@ def cleaned(crop: Crop, pixels: ScreenPixels, seen: Look, reader: TextReader | N
     reader : TextReader or None
         Tells letters from bright tissue; without it all the places are filled.
     """
-    lines = _found(_part(pixels, crop.tissue.box), seen.places, reader) if reader else list(seen.places)
+    lines = _letters(_part(pixels, crop.tissue.box), seen.places, reader) if reader else list(seen.places)
     warnings = (*crop.warnings, *_marks(letters=bool(lines), others=seen.marked, sure=reader is not None))
     if not lines:
         return replace(crop, warnings=warnings)
@@ -107,6 +110,28 @@ def unread(crop: Crop) -> Crop:
     """Say that the screen had to be read, and could not be."""
     detail = "The text on the screen could not be read in the time and memory that it gets."
     return replace(crop, warnings=(*crop.warnings, AnalysisWarning("screen_not_read", detail)))
+
+
+def _letters(pixels: ScreenPixels, places: Sequence[TissueBox], reader: TextReader) -> list[TissueBox]:
+    """Find all the letters around some places: first there, then to both sides of what was found, as far as it goes."""
+    lines: list[TissueBox] = []
+    found = _found(pixels, joined_boxes([_widened(place, CELL) for place in places]), reader)
+    for _ in range(MAX_SEARCHES):
+        lines = joined_boxes([*lines, *found])
+        if not found:
+            break
+        wider = [_widened(line, size(line)[1]) for line in lines]
+        found = [line for line in _found(pixels, wider, reader) if not any(_holds(known, line) for known in lines)]
+    return lines
+
+
+def _widened(box: TissueBox, unit: int) -> TissueBox:
+    """Add what a word, and half of a line, may take."""
+    return TissueBox(box.x0 - WORD * unit, box.y0 - unit // 2, box.x1 + WORD * unit, box.y1 + unit // 2)
+
+
+def _holds(known: TissueBox, line: TissueBox) -> bool:
+    return area(intersection(known, line)) > 0.8 * area(line)
 
 
 def _found(pixels: ScreenPixels, places: Sequence[TissueBox], reader: TextReader) -> list[TissueBox]:
