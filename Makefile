@@ -52,12 +52,14 @@ format: dev  ## Let ruff rewrite the code
 
 dev: $(VENV)/.dev  ## Make .venv with everything that tests and checks need
 
-# dev.txt is the one resolution; the other files are cut from it, so all three agree on every version.
+# dev.txt is the one resolution; service.txt and training.txt are cut from it, so all three agree on every version.
+# screen.txt is one wheel without what it depends on: none of its code is run (docs/decisions/0018).
 # One version for all Pythons (fewest): pixels and features must not depend on the interpreter.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command 'make constraints'
 constraints: dev  ## Resolve the pins again, newest allowed versions
 	@echo 'setuptools>=80' | $(COMPILE) --upgrade - -o $(PINS)/build.txt
+	@echo 'rapidocr>=3.10' | $(COMPILE) --upgrade --no-deps - -o $(PINS)/screen.txt
 	@$(COMPILE) --upgrade pyproject.toml --extra postgres --extra training --extra dev -c $(PINS)/build.txt -o $(PINS)/dev.txt
 	@$(COMPILE) pyproject.toml --extra postgres --extra training -c $(PINS)/dev.txt -o $(PINS)/training.txt
 	@$(COMPILE) pyproject.toml --extra postgres -c $(PINS)/dev.txt -o $(PINS)/service.txt
@@ -70,6 +72,8 @@ sbom: dev  ## List what the service is made of, licences included: out/liver-pdf
 	@$(PYTHON) -m venv --clear --without-pip $(VENV)-service
 	@$(BIN)/python -m pip --disable-pip-version-check --python $(VENV)-service/bin/python install --quiet --no-compile \
 	--require-hashes -r $(PINS)/service.txt
+	@$(BIN)/python -m pip --disable-pip-version-check --python $(VENV)-service/bin/python install --quiet --no-compile \
+	--require-hashes --no-deps -r $(PINS)/screen.txt
 	@mkdir -p out
 	@$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
 	--output-file out/liver-pdff.cdx.json $(VENV)-service
@@ -95,6 +99,7 @@ define install
 @set -o pipefail; $(PIP) --no-compile --progress-bar off --require-hashes -r $(PINS)/build.txt -r $(1) \
 	2> $(VENV)/install.log | awk '/^(Collecting|Processing)/ {printf "."; fflush()} \
 	/^Installing/ {printf " unpacking"; fflush()} END {print ""}' || { cat $(VENV)/install.log >&2; exit 1; }
+@$(PIP) --quiet --no-compile --no-deps --require-hashes -r $(PINS)/screen.txt 2>> $(VENV)/install.log
 @$(PIP) --quiet --no-deps --no-build-isolation --editable .
 endef
 
@@ -109,11 +114,11 @@ $(BIN)/python:
 	and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.training: pyproject.toml $(PINS)/build.txt $(PINS)/training.txt | $(BIN)/python
+$(VENV)/.training: pyproject.toml $(PINS)/build.txt $(PINS)/screen.txt $(PINS)/training.txt | $(BIN)/python
 	$(call install,$(PINS)/training.txt)
 	@touch $@
 
 # A superset: after it, `make demo` has nothing left to install.
-$(VENV)/.dev: pyproject.toml $(PINS)/build.txt $(PINS)/dev.txt | $(BIN)/python
+$(VENV)/.dev: pyproject.toml $(PINS)/build.txt $(PINS)/screen.txt $(PINS)/dev.txt | $(BIN)/python
 	$(call install,$(PINS)/dev.txt)
 	@touch $@ $(VENV)/.training

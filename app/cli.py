@@ -86,6 +86,7 @@ def analyze(
     allow_partial: Annotated[bool, typer.Option(help="Average the views that are there.")] = False,
 ) -> None:
     """Estimate the liver fat of one study without a server; nothing is stored unless --out says where."""
+    from app.adapters.reading.objects import Instructions
     from app.api.written import describe, document, write_folder
     from app.offline import StudyFile, analyse_files
     from app.settings import read_view_rules
@@ -95,7 +96,7 @@ def analyze(
     analysis, crops = analyse_files(
         bundle,
         [StudyFile.parse(each) for each in files],
-        read_view_rules(settings.view_rules, settings.languages),
+        Instructions(read_view_rules(settings.view_rules, settings.languages), settings.read_screens),
         settings.threads,
         allow_partial=allow_partial,
     )

@@ -14,7 +14,9 @@ from app.adapters.bundle.store import Bundle, load_bundle
 from app.adapters.machine.background import in_background
 from app.adapters.machine.memory import keep_tidy, return_unused
 from app.adapters.oidc import Issuer
+from app.adapters.reading.objects import Instructions
 from app.adapters.reading.readers import Readers
+from app.adapters.screens.text_reader import is_installed
 from app.adapters.storage.api_keys import ApiKeys
 from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.database import Database
@@ -35,6 +37,7 @@ from app.core.errors import BundleError, StorageUnavailable
 from app.core.naming import ViewRule
 from app.core.notices import NOTICE
 from app.core.scanners import OTHER
+from app.core.screens.values import ScreenPolicy
 from app.housekeeping import Housekeeping
 from app.service import AnalysisService
 from app.settings import MIB, Settings, read_view_rules
@@ -173,6 +176,14 @@ def _body_bounds(settings: Settings) -> dict[str, BodyBounds]:
     }
 
 
+def screens_are_read(settings: Settings) -> bool:
+    """Tell whether text on screens can name views; say so where it was wanted and cannot."""
+    if settings.read_screens is ScreenPolicy.NEVER or is_installed():
+        return settings.read_screens is not ScreenPolicy.NEVER
+    logger.warning("screens are not read: pip install 'liver-pdff[screen]', or set LIVER_PDFF_READ_SCREENS=never")
+    return False
+
+
 def _build_service(
     settings: Settings,
     load: Callable[[], Bundle],
@@ -194,8 +205,13 @@ def _build_service(
         repository,
         trail,
         metrics,
-        readers=Readers(min(settings.threads, MAX_READERS), metrics.lost_reader),
+        readers=Readers(
+            min(settings.threads, MAX_READERS),
+            metrics.lost_reader,
+            Instructions(tuple(view_rules), settings.read_screens),
+        ),
         view_rules=view_rules,
+        screens_are_read=screens_are_read(settings),
         max_instance_bytes=settings.max_instance_mib * MIB,
         threads=settings.threads,
         scanners=settings.scanners,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from app.adapters.bundle.engine import Engine
 from app.adapters.bundle.store import Bundle
-from app.adapters.dicom import read_instance
+from app.adapters.reading.objects import Instructions, last_crop
+from app.adapters.screens.text_reader import text_reader
 from app.core.errors import AnalysisError
-from app.core.naming import ViewRule
-from app.core.pipeline import all_or_refuse, crop_instance, estimate_study
+from app.core.pipeline import all_or_refuse, estimate_study
 from app.core.values import Analysis, Crop, View
 from app.core.views import Candidate, assign_views
 
@@ -39,7 +39,7 @@ class StudyFile:
 
 
 def analyse_files(
-    bundle: Bundle, files: Sequence[StudyFile], rules: Sequence[ViewRule], threads: int, *, allow_partial: bool
+    bundle: Bundle, files: Sequence[StudyFile], instructions: Instructions, threads: int, *, allow_partial: bool
 ) -> tuple[Analysis, dict[View, Crop]]:
     """Answer one study as the service does, and keep nothing.
 
@@ -48,7 +48,7 @@ def analyse_files(
     bundle : Bundle
     files : sequence of StudyFile
         Four views in any order.
-    rules : sequence of ViewRule
+    instructions : Instructions
     threads : int
     allow_partial : bool
         Whether one to three views are enough.
@@ -66,15 +66,16 @@ def analyse_files(
         If a file cannot be read.
     """
     with ThreadPoolExecutor(threads) as pool, Engine(bundle.model.network, threads) as engine:
-        candidates = all_or_refuse(pool.map(_attempt_read, files))
-        crops = assign_views(candidates, allow_partial=allow_partial, rules=rules)
+        candidates = all_or_refuse(pool.map(lambda file: _attempt_read(file, instructions), files))
+        crops = assign_views(candidates, allow_partial=allow_partial, rules=instructions.rules)
         estimate = estimate_study(crops, replace(bundle.model, network=engine))
     return Analysis(str(uuid.uuid4()), datetime.now(UTC), bundle.identity, estimate), crops
 
 
-def _attempt_read(file: StudyFile) -> Candidate | AnalysisError:
+def _attempt_read(file: StudyFile, instructions: Instructions) -> Candidate | AnalysisError:
     try:
-        crop = crop_instance(read_instance(file.path.read_bytes()))
+        content, declared = file.path.read_bytes(), file.declared_view is not None
+        crop = last_crop(content, instructions, text_reader(), declared=declared)
         return Candidate(str(file.path), crop, file.declared_view)
     except AnalysisError as error:
         error.part = str(file.path)

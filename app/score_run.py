@@ -84,6 +84,7 @@ def score_source(
         provider=settings.provider,
         threads=settings.threads,
         view_rules=read_view_rules(settings.view_rules, settings.languages),
+        screens=settings.read_screens,
         allow_partial=allow_partial,
     )
     table = ScoreTable(out, bundle_sha256)

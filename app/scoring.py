@@ -18,6 +18,7 @@ from app.adapters.bundle.engine import Engine
 from app.adapters.bundle.onnx_networks import Provider
 from app.adapters.bundle.store import load_bundle
 from app.adapters.dicom import check_identity, read_identity, read_names
+from app.adapters.reading.objects import Instructions
 from app.adapters.reading.readers import Readers
 from app.core.errors import (
     DicomError,
@@ -32,6 +33,7 @@ from app.core.errors import (
 from app.core.naming import ViewRule
 from app.core.pipeline import estimate_study
 from app.core.scores import Row, not_scored, of_the_run, scored
+from app.core.screens.values import ScreenPolicy
 from app.core.studies import choose_images, obstacle, received_image
 from app.core.values import Crop, View
 from app.core.views import recognise_view
@@ -69,6 +71,8 @@ class Plan:
     threads : int
         Pictures that go through the network at once.
     view_rules : tuple of ViewRule
+    screens : ScreenPolicy
+        Which screens are read.
     allow_partial : bool
         Whether one to three views are enough.
     """
@@ -78,6 +82,7 @@ class Plan:
     provider: Provider
     threads: int
     view_rules: tuple[ViewRule, ...]
+    screens: ScreenPolicy
     allow_partial: bool
 
 
@@ -111,7 +116,9 @@ class Scorer:
         self._plan = plan
         self._open = ExitStack()
         engine = self._open.enter_context(Engine(bundle.model.network, plan.threads))
-        self._readers = self._open.enter_context(Readers(plan.threads))
+        self._readers = self._open.enter_context(
+            Readers(plan.threads, instructions=Instructions(plan.view_rules, plan.screens))
+        )
         self._model = replace(bundle.model, network=engine)
 
     def __enter__(self) -> Self:

@@ -59,8 +59,8 @@ class Part:
 class Reading(Protocol):
     """Reads and crops objects: `app.adapters.reading.readers.Readers`."""
 
-    def read(self, content: Content) -> Crop:
-        """Read and crop one object, or raise `DicomError` or `ImageError`."""
+    def read(self, content: Content, *, declared: bool = False) -> Crop:
+        """Read and crop one object, whose view the sender may have named; or raise `DicomError` or `ImageError`."""
 
     def close(self) -> None:
         """Stop."""
@@ -80,6 +80,8 @@ class AnalysisService:
     view_rules : sequence of ViewRule
     max_instance_bytes : int
         Largest file.
+    screens_are_read : bool
+        Whether text on the screen can name a view.
     threads : int
         So many images are read, cropped or encoded at once, and so many go through the network, whoever sent them.
     scanners : sequence of str
@@ -96,12 +98,14 @@ class AnalysisService:
         readers: Reading,
         view_rules: Sequence[ViewRule],
         max_instance_bytes: int,
+        screens_are_read: bool = False,
         threads: int = 1,
         scanners: Sequence[str] = (),
     ) -> None:
         self.bundle = bundle
         self.repository = repository
         self.max_instance_bytes = max_instance_bytes
+        self.screens_are_read = screens_are_read
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
         self._engine = Engine(bundle.model.network, threads)
         self._answered = Recent(REMEMBERED_STUDIES)
@@ -197,7 +201,9 @@ class AnalysisService:
     def _attempt_read(self, part: Part, ahead: Inquiry | None) -> Candidate | AnalysisError:
         try:
             self.check_size(part.content)
-            candidate = Candidate(part.name, self._read(part.content), part.declared_view)
+            candidate = Candidate(
+                part.name, self._read(part.content, declared=bool(part.declared_view)), part.declared_view
+            )
         except AnalysisError as error:
             error.part = part.name
             return error
@@ -211,10 +217,10 @@ class AnalysisService:
         if view and image.crop.study_instance_uid not in self._answered:
             inquiry.ask(view, image.crop.tissue)
 
-    def _read(self, content: Content) -> Crop:
+    def _read(self, content: Content, *, declared: bool = False) -> Crop:
         """Read and crop one object, and call its scanner as the operator does."""
         try:
-            crop = self._readers.read(content)
+            crop = self._readers.read(content, declared=declared)
         except ImageError as error:
             error.scanner = name_scanner(error.scanner, self._scanners)
             raise

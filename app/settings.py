@@ -16,6 +16,7 @@ from app.adapters.machine.cpus import usable_cpus
 from app.adapters.oidc import IssuerSettings
 from app.adapters.telemetry.logs import LogFormat
 from app.core.naming import LANGUAGES, ViewRule, language_rules
+from app.core.screens.values import ScreenPolicy
 from app.core.values import View
 
 MIB = 1 << 20
@@ -60,6 +61,11 @@ class Settings(BaseSettings):
     view_rules: Path | None = Field(
         None,
         description="JSON file of this site's view rules (see docs/views.md), instead of those of the languages.",
+    )
+    read_screens: ScreenPolicy = Field(
+        ScreenPolicy.UNNAMED,
+        description="Screens whose text may name the view: never, unnamed (where neither sender nor attributes tell), "
+        "always. Needs the extra `screen`.",
     )
     scanner_models: str = Field(
         "", description="Scanners that the metrics tell apart, by (0008,1090), with semicolons; the rest are `other`."

@@ -47,7 +47,7 @@ class FakeNetwork:
 class ReadersInProcess:
     """Reads where it is called, for tests that start many services."""
 
-    def read(self, content: Content) -> Crop:
+    def read(self, content: Content, *, declared: bool = False) -> Crop:
         return crop_instance(read_instance(bytes(content)))
 
     def close(self) -> None:

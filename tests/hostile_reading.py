@@ -4,7 +4,7 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from app.adapters.dicom import read_instance
 from app.adapters.reading import process
 from app.core.errors import NotDicom
 from app.core.pipeline import crop_instance
+from tests.factories import us_instance
 
 
 class Command:
@@ -41,12 +42,20 @@ MISDEEDS: dict[bytes, Callable[[], Any]] = {
 }
 
 
-def misbehave(content: bytes) -> Any:
-    return MISDEEDS[content]() if content in MISDEEDS else crop_instance(read_instance(content))
+ON_SCREEN = b"on the screen: "
+
+
+def misbehave(content: bytes, *_: object, **__: object) -> Iterator[Any]:
+    """Do it at once, or behind `ON_SCREEN` while the screen is read; anything else is read as it should be."""
+    misdeed = content.removeprefix(ON_SCREEN)
+    if misdeed == content:
+        yield MISDEEDS[content]() if content in MISDEEDS else crop_instance(read_instance(content))
+    else:
+        yield crop_instance(read_instance(us_instance(rows=240, columns=320)))
+        yield MISDEEDS[misdeed]()
 
 
 if __name__ == "__main__":
-    process.read_instance = misbehave  # type: ignore[attr-defined, assignment] # types say what a reader is, this is none
-    process.crop_instance = lambda found: found  # type: ignore[attr-defined, assignment, return-value] # as above
-    process.CPU_S, process.WALL_S = 1.0, 2.0  # type: ignore[misc] # final for the service, too long for a test
+    process.read_crops = misbehave  # type: ignore[attr-defined] # what a reader runs, exchanged
+    process.CPU_S, process.SCREEN_CPU_S, process.WALL_S = 1.0, 1.0, 2.0  # type: ignore[misc] # too long for a test
     process.main()

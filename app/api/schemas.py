@@ -146,6 +146,7 @@ class BundleDescription(BundleOut):
 
     manifest: dict[str, object]
     model_card: str
+    screens_are_read: bool = Field(description="Whether text on the screen can name a view: the extra is installed.")
 
 
 class PreviewOut(_Out):

@@ -39,4 +39,5 @@ def get_bundle(service: ServiceDep) -> BundleDescription:
         **BundleOut.model_validate(bundle.identity).model_dump(),
         manifest=bundle.manifest.model_dump(mode="json"),
         model_card=bundle.model_card,
+        screens_are_read=service.screens_are_read,
     )

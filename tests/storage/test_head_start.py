@@ -33,7 +33,7 @@ class Readers(ReadersInProcess):
         self.network = network
         self.saw_a_head_start = False
 
-    def read(self, content: Content) -> Crop:
+    def read(self, content: Content, *, declared: bool = False) -> Crop:
         deadline = time.monotonic() + PATIENCE_S
         while content == PARTS[-1].content and not self.saw_a_head_start and time.monotonic() < deadline:
             self.saw_a_head_start = bool(self.network.batches)

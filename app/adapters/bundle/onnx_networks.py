@@ -93,6 +93,41 @@ class OnnxNetwork:
         return HeadOutputs(*_run(self._session, ["value", "cam"], {"picture": pictures, "view": numbers}))
 
 
+class PlainNetwork:
+    """A network of somebody else's that turns a batch of pictures into one array, on one core.
+
+    Parameters
+    ----------
+    path : Path
+        ONNX file with one input and one output.
+
+    Raises
+    ------
+    BundleUnreadable
+        If the file is not an ONNX model that this runtime can load.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._session = _open(path, 1, {}, "cpu")
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+
+    def __call__(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run a batch.
+
+        Raises
+        ------
+        InferenceFailed
+            If the runtime cannot run it.
+        """
+        (answer,) = _run(self._session, [self._output], {self._input: pictures})
+        return np.asarray(answer, np.float32)
+
+    def note(self, name: str) -> str:
+        """Return one of the texts that travel in the file beside the network; empty if there is none."""
+        return str(self._session.get_modelmeta().custom_metadata_map.get(name, ""))
+
+
 class OnnxBackbone:
     """The backbone alone, as training writes it.
 

@@ -14,6 +14,12 @@ _LENGTH: Final = struct.Struct("<Q")
 MAX_BYTES: Final = 1 << 30
 """No file and no crop comes near; whoever announces more does not get a buffer for it."""
 
+DECLARED: Final = b"declared"
+UNDECLARED: Final = b"undeclared"
+"""Before an object: whether its sender named the view."""
+NOTHING_MORE: Final = b""
+"""After a crop: that it is the last."""
+
 
 def send(channel: socket.socket, message: Content) -> None:
     """Send one message.

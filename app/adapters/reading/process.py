@@ -1,6 +1,7 @@
 """The other side of `app.adapters.reading.readers`: a process that forks readers; each reads object after object.
 
-Libraries are loaded once, before the first fork: a reader starts in milliseconds, and its memory is mostly shared.
+Libraries, and the networks that read text, are loaded once, before the first fork: a reader starts in milliseconds, and
+its memory is mostly shared. None of them has started a thread by then.
 """
 
 import gc
@@ -10,22 +11,25 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from app.adapters.dicom import read_instance
 from app.adapters.machine.cpus import stand_back
 from app.adapters.machine.memory import return_unused
-from app.adapters.reading.channel import receive, send
+from app.adapters.reading.channel import DECLARED, NOTHING_MORE, receive, send
+from app.adapters.reading.objects import Instructions, read_crops
+from app.adapters.screens.text_reader import text_reader
 from app.core.errors import AnalysisError
-from app.core.pipeline import crop_instance
 from app.core.values import Crop
 
 CPU_S: Final = 2.0
 """For one object; the largest that is accepted takes a third of it."""
+SCREEN_CPU_S: Final = 3.0
+"""To read its screen; one of 1024 x 768 takes a tenth of it."""
 WALL_S: Final = 20.0
-"""For one object, waiting for a processor included."""
+"""For an object, and again for its screen; waiting for a processor included."""
 MEMORY_BYTES: Final = 1 << 30
 """Beyond what the process has when it starts."""
 RESTLESS_S: Final = 0.5
@@ -36,6 +40,8 @@ READY: Final = b"ready"
 def main() -> None:
     """Fork a reader for every channel that comes through the control socket, until that is closed."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    instructions = pickle.loads(receive(control))  # noqa: S301 - from the service
+    text_reader()
     restrict()
     stand_back()
     return_unused()
@@ -43,7 +49,7 @@ def main() -> None:
     while channels := socket.recv_fds(control, 1, 1)[1]:
         if os.fork() == 0:
             control.close()
-            serve(socket.socket(fileno=channels[0]))
+            serve(socket.socket(fileno=channels[0]), instructions)
             return
         os.close(channels[0])
 
@@ -60,12 +66,14 @@ def restrict() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def serve(channel: socket.socket) -> None:
+def serve(channel: socket.socket, instructions: Instructions) -> None:
     """Read what comes through one channel."""
     with channel, suppress(EOFError, ConnectionError):  # the service is gone, or has closed the channel
         send(channel, READY)
         while True:
-            send(channel, answer(_next(channel)))
+            declared = _next(channel) == DECLARED
+            for answer in answers(receive(channel), instructions, declared=declared):
+                send(channel, answer)
 
 
 def _next(channel: socket.socket) -> bytes:
@@ -77,19 +85,27 @@ def _next(channel: socket.socket) -> bytes:
         return receive(channel)
 
 
-def answer(content: bytes) -> bytes:
-    """Read one object within its time: beyond it the kernel ends this process, whatever it is doing."""
-    _set_timers(CPU_S, WALL_S)
-    found = _attempt(content)
-    _set_timers(0, 0)
-    return pickle.dumps(found, protocol=5)
+def answers(content: bytes, instructions: Instructions, *, declared: bool) -> Iterator[bytes]:
+    """Read one object, then its screen, each within its time: beyond it the kernel ends this process, whatever it does.
+
+    Yields
+    ------
+    bytes
+        A crop or a refusal, pickled; then a better crop, or `NOTHING_MORE`.
+    """
+    attempts = _attempts(content, instructions, declared=declared)
+    for cpu_s in (CPU_S, SCREEN_CPU_S):
+        _set_timers(cpu_s, WALL_S)
+        found = next(attempts, None)
+        _set_timers(0, 0)
+        yield NOTHING_MORE if found is None else pickle.dumps(found, protocol=5)
 
 
-def _attempt(content: bytes) -> Crop | AnalysisError:
+def _attempts(content: bytes, instructions: Instructions, *, declared: bool) -> Iterator[Crop | AnalysisError]:
     try:
-        return crop_instance(read_instance(content))
+        yield from read_crops(content, instructions, text_reader(), declared=declared)
     except AnalysisError as error:
-        return error.with_traceback(None)
+        yield error.with_traceback(None)
 
 
 def _set_timers(cpu_s: float, wall_s: float) -> None:

@@ -11,13 +11,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from queue import LifoQueue
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self
 
-from app.adapters.reading.channel import receive, send
+from app.adapters.reading.channel import DECLARED, UNDECLARED, receive, send
+from app.adapters.reading.objects import Instructions
 from app.core.errors import AnalysisError, InternalError, UndecodablePixels
+from app.core.screens.looking import unread
 from app.core.values import Content, Crop
 
 logger = logging.getLogger(__name__)
@@ -31,6 +34,8 @@ _ENVIRONMENT: Final = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 """An image's arrays come and go: in pages of 2 MiB (glibc on Linux) that is ten faults a study and not thousands."""
+_LOST: Final = (EOFError, OSError, pickle.UnpicklingError)
+"""What is seen of a process that an object has killed, or turned."""
 _ALLOWED_MODULES: Final = ("app.core.values", "app.core.errors")
 _ALLOWED_NUMPY: Final = {
     ("numpy", "ndarray"),
@@ -49,20 +54,36 @@ class Readers:
         So many objects are read at once.
     on_loss : callable
         Called whenever a process was lost and replaced.
+    instructions : Instructions
+        What they look for.
     module : str
         What the processes run.
     """
 
-    def __init__(self, processes: int, on_loss: Callable[[], None] = lambda: None, module: str = MODULE) -> None:
-        self._nursery = _Nursery(module)
+    def __init__(
+        self,
+        processes: int,
+        on_loss: Callable[[], None] = lambda: None,
+        instructions: Instructions = Instructions(),  # noqa: B008 - frozen
+        module: str = MODULE,
+    ) -> None:
+        self._nursery = _Nursery(module, instructions)
         self._processes = processes
         self._idle: LifoQueue[_Reader] = LifoQueue()
         self._on_loss = on_loss
         for _ in range(processes):
             self._idle.put(_Reader(self._nursery.connect()))
 
-    def read(self, content: Content) -> Crop:
-        """Read one object and crop it, as `app.adapters.dicom.read_instance` and `crop_instance` do.
+    def read(self, content: Content, *, declared: bool = False) -> Crop:
+        """Read one object and crop it, as `app.adapters.reading.objects.last_crop` does.
+
+        An object whose screen cannot be read in time comes back with a warning, and as if there was no text on it.
+
+        Parameters
+        ----------
+        content : bytes or memoryview
+        declared : bool
+            Whether the sender named the view.
 
         Raises
         ------
@@ -75,8 +96,10 @@ class Readers:
         """
         reader = self._idle.get()
         try:
-            found = reader.ask(content)
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            found = reader.ask(content, declared=declared)
+            if reader.lost:
+                reader = self._replaced(reader, reader.lost)
+        except _LOST as error:
             reader = self._replaced(reader, error)
             raise UndecodablePixels(
                 "The object cannot be read in the time and memory that one object gets: send it again, or uncompressed."
@@ -112,16 +135,30 @@ class Readers:
 
 
 class _Reader:
-    """The channel to one process."""
+    """The channel to one process.
+
+    Attributes
+    ----------
+    lost : Exception or None
+        What ended it while it read a screen.
+    """
 
     def __init__(self, channel: socket.socket) -> None:
+        self.lost: Exception | None = None
         self._channel = channel
         self._has_greeted = False
 
-    def ask(self, content: Content) -> Crop | AnalysisError:
+    def ask(self, content: Content, *, declared: bool) -> Crop | AnalysisError:
         self._await_greeting()
+        send(self._channel, DECLARED if declared else UNDECLARED)
         send(self._channel, content)
-        return load(receive(self._channel, PATIENCE_S))
+        found = load(receive(self._channel, PATIENCE_S))
+        try:
+            better = receive(self._channel, PATIENCE_S)
+            return load(better) if better else found
+        except _LOST as error:
+            self.lost = error
+            return unread(found) if isinstance(found, Crop) else found
 
     def _await_greeting(self) -> None:
         """Tell a process that never came to life from one that an object has killed."""
@@ -140,8 +177,9 @@ class _Reader:
 class _Nursery:
     """The process that forks readers; started again should it be lost."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, instructions: Instructions) -> None:
         self._module = module
+        self._instructions = pickle.dumps(instructions)
         self._lock = Lock()
         self._start()
 
@@ -154,6 +192,8 @@ class _Nursery:
                 stdin=subprocess.DEVNULL,
                 env=os.environ | _ENVIRONMENT,
             )
+        with suppress(OSError):  # it is gone already: whoever asks for a reader sees that
+            send(self._control, self._instructions)
 
     def connect(self) -> socket.socket:
         """Have a reader forked, and give the channel to it."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 
@@ -19,12 +20,16 @@ import pytest
 from app.adapters.dicom import read_instance
 from app.adapters.reading import process
 from app.adapters.reading.channel import send
-from app.adapters.reading.readers import Readers, load
+from app.adapters.reading.objects import Instructions
+from app.adapters.reading.readers import Readers, _Reader, load
+from app.adapters.screens.text_reader import is_installed
 from app.core.errors import AnalysisError, InternalError, NotDicom, UndecodablePixels
+from app.core.naming import ViewRule
 from app.core.pipeline import crop_instance
-from app.core.values import Crop
+from app.core.values import Crop, ScreenNaming, View
 from tests.factories import us_instance
-from tests.hostile_reading import MISDEEDS, Command
+from tests.hostile_reading import MISDEEDS, ON_SCREEN, Command
+from tests.screens import phantom, written
 
 GOOD = us_instance(rows=240, columns=320)
 BLACK = us_instance(pixels=np.zeros((240, 320), np.uint8), regions=())
@@ -82,6 +87,35 @@ class TestSameAsHere:
         assert all(np.array_equal(image.tissue.pixels, images[0].tissue.pixels) for image in images)
 
 
+@pytest.mark.skipif(not is_installed(), reason="rapidocr is not installed: the extra `screen`")
+class TestScreens:
+    CONTENT = us_instance(
+        pixels=written(phantom(1), "LIVER KIDNEY", (12, 730)), photometric="RGB", view=None, regions=()
+    )
+
+    def test_the_screen_names_the_view(self, readers: Readers) -> None:
+        assert readers.read(self.CONTENT).screen == ScreenNaming(View.LIVER_KIDNEY, alone=True)
+
+    def test_a_view_that_the_sender_named_is_not_looked_for(self, readers: Readers) -> None:
+        assert readers.read(self.CONTENT, declared=True).screen is None
+
+    def test_the_processes_know_the_sites_rules(self) -> None:
+        rules = (ViewRule(View.HEPATIC_VEINS, "kidney"),)
+        with Readers(1, instructions=Instructions(rules)) as readers:
+            assert readers.read(self.CONTENT).screen == ScreenNaming(View.HEPATIC_VEINS, alone=True)
+
+    def test_a_restarted_nursery_knows_them_too(self, readers: Readers) -> None:
+        readers._nursery._restart()
+        with closing(_Reader(readers._nursery.connect())) as reader:
+            crop = reader.ask(self.CONTENT, declared=False)
+        assert isinstance(crop, Crop)
+        assert crop.screen == ScreenNaming(View.LIVER_KIDNEY, alone=True)
+
+    def test_no_reader_has_a_thread_when_it_is_forked(self, readers: Readers) -> None:
+        readers.read(self.CONTENT)
+        assert len(list(Path(f"/proc/{readers._nursery._process.pid}/task").iterdir())) == 1
+
+
 class TestMisdeeds:
     @pytest.mark.parametrize("misdeed", sorted(MISDEEDS.keys() - {b"eat"}))
     def test_the_object_is_refused_and_the_next_is_read_at_once(
@@ -96,6 +130,16 @@ class TestMisdeeds:
         assert time.perf_counter() - contained < 1
         assert losses.count == 1
         assert "owned" not in capfd.readouterr().out
+
+    @pytest.mark.parametrize("misdeed", sorted(MISDEEDS.keys() - {b"eat"}))
+    def test_an_object_that_ends_its_reader_by_its_screen_is_answered_without_it(
+        self, hostile: Readers, losses: Losses, misdeed: bytes
+    ) -> None:
+        crop = hostile.read(ON_SCREEN + misdeed)
+        assert "screen_not_read" in [warning.code for warning in crop.warnings]
+        assert crop.screen is None
+        assert "screen_not_read" not in [warning.code for warning in hostile.read(GOOD).warnings]
+        assert losses.count == 1
 
     def test_memory_ends_before_the_machines_does(self, hostile: Readers, losses: Losses) -> None:
         with pytest.raises(NotDicom, match="no memory"):

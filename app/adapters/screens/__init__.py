@@ -1,0 +1,1 @@
+"""The text that is burned into a screen: found and read."""

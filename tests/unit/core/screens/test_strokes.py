@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from app.core.screens.marks import has_marks
+from app.core.screens.strokes import CELL, MAX_SEARCHED_PIXELS, ink_levels, likeness, pieces
+from app.core.tissue import find_silhouette
+from app.core.tissue.geometry import area, intersection, overlap
+from app.core.tissue.shape import drawn
+from app.core.values import ScreenPixels, TissueBox
+from tests.factories import sector
+from tests.screens import INKS, phantom, written
+
+BLACK = np.zeros((480, 640), np.uint8)
+
+
+def places(pixels: ScreenPixels) -> list[TissueBox]:
+    return pieces(likeness(ink_levels(pixels), tissue(pixels)))
+
+
+def tissue(pixels: ScreenPixels) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return np.asarray(sector(*pixels.shape[:2]) > 0)
+
+
+def test_the_edge_of_the_tissue_is_no_place() -> None:
+    silhouette = drawn(find_silhouette(phantom(1)).shape, phantom(1).shape)
+    assert pieces(likeness(ink_levels(phantom(1) * silhouette), silhouette)) == []
+
+
+def covers(found: list[TissueBox], x: int, y: int, width: int, height: int) -> bool:
+    """Whether one piece holds all of a text."""
+    wanted = TissueBox(x, y, x + width, y + height)
+    return any(intersection(piece, wanted) == wanted for piece in found)
+
+
+@pytest.mark.parametrize("ink", INKS)
+@pytest.mark.parametrize("size", [10, 16, 28])
+def test_writing_on_black_is_found_and_its_surroundings_with_it(ink: str, size: int) -> None:
+    found = places(written(BLACK, "QUIXOTE", (20, 440), size, ink))
+    assert covers(found, 20, 440 + size // 4, 4 * size, size * 3 // 4)
+
+
+@pytest.mark.parametrize("ink", INKS)
+def test_writing_on_tissue_is_found(ink: str) -> None:
+    found = pieces(likeness(ink_levels(written(phantom(1), "QUIXOTE", (480, 400), 14, ink)), phantom(1) > 0))
+    assert covers(found, 484, 404, 56, 10)
+
+
+def test_an_empty_screen_has_no_place() -> None:
+    assert places(BLACK) == []
+
+
+def test_a_smooth_background_has_no_place() -> None:
+    gradient = np.repeat(np.linspace(20, 200, 640).astype(np.uint8)[np.newaxis], 480, 0)
+    assert places(gradient) == []
+
+
+def test_pieces_do_not_touch() -> None:
+    pixels = BLACK
+    for k in range(6):
+        pixels = written(pixels, f"LINE {k}", (30 + 90 * k, 30 + 70 * k))
+    found = places(pixels)
+    assert len(found) > 1
+    assert all(overlap(a, b) == 0 for i, a in enumerate(found) for b in found[:i])
+
+
+def test_a_screen_full_of_writing_is_searched_in_part() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1600), dtype=np.uint8)
+    assert sum(map(area, places(noise))) <= MAX_SEARCHED_PIXELS
+
+
+def test_pieces_are_made_of_cells() -> None:
+    assert all(edge % CELL == 0 for box in places(written(BLACK, "LK", (100, 100))) for edge in box)
+
+
+def crossed(pixels: ScreenPixels, x: int, y: int, ink: tuple[int, int, int], arm: int = 6) -> ScreenPixels:
+    marked = np.repeat(pixels[..., np.newaxis], 3, axis=2)
+    marked[y - arm : y + arm + 1, x] = ink
+    marked[y, x - arm : x + arm + 1] = ink
+    return marked
+
+
+class TestMarks:
+    @pytest.mark.parametrize("ink", INKS.values(), ids=INKS)
+    def test_a_calliper_is_seen(self, ink: tuple[int, int, int]) -> None:
+        pixels = phantom(1)
+        assert has_marks(ink_levels(crossed(pixels, 506, 400, ink)), pixels > 0)
+
+    def test_plain_tissue_has_none(self) -> None:
+        pixels = phantom(1)
+        inside = np.zeros(pixels.shape, np.bool_)
+        inside[200:600, 400:600] = True
+        assert not has_marks(ink_levels(pixels), inside)
+
+    def test_what_lies_outside_the_tissue_does_not_count(self) -> None:
+        pixels = phantom(1)
+        assert not has_marks(ink_levels(crossed(pixels, 30, 400, (255, 255, 255))), np.zeros(pixels.shape, np.bool_))
