@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from app.adapters.dicom import read_instance
+from app.adapters.reading.objects import Instructions, last_crop
+from app.adapters.screens.text_reader import text_reader
 from app.core.errors import AnalysisError
-from app.core.pipeline import crop_instance
+from app.core.screens.looking import cleaned, look
+from app.core.screens.values import ScreenPolicy
 from app.core.tissue import extract_tissue
-from app.core.values import GreyImage, ScreenPixels
+from app.core.values import Crop, GreyImage, ScreenPixels
 
 _PICTURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
 """First bytes of the pictures that are read."""
@@ -38,12 +40,19 @@ def read_tissue(path: Path) -> GreyImage:
     content = path.read_bytes()
     try:
         if kind := next((kind for start, kind in _PICTURES.items() if content.startswith(start)), None):
-            return extract_tissue(_read_picture(content, kind), ()).pixels
-        return crop_instance(read_instance(content)).tissue.pixels
+            return _cleaned_tissue(_read_picture(content, kind))
+        return last_crop(content, Instructions(screens=ScreenPolicy.NEVER), text_reader()).tissue.pixels
     except AnalysisError as error:
         raise ValueError(f"{path}: {error.detail}") from error
     except _UnusablePicture as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _cleaned_tissue(pixels: ScreenPixels) -> GreyImage:
+    """Crop a picture, and fill the letters in its tissue as the service does."""
+    tissue = extract_tissue(pixels)
+    crop = Crop(sop_instance_uid="", study_instance_uid="", frame_number=1, decoder="", tissue=tissue)
+    return cleaned(crop, pixels, look(pixels, tissue), text_reader()).tissue.pixels
 
 
 class _UnusablePicture(Exception):

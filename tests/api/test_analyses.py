@@ -102,7 +102,7 @@ class TestAnswer:
         cine = us_instance(view=View.LIVER_KIDNEY, frames=5)
         view = post(client, {"liver_kidney": cine}, allow_partial="true").json()["views"][0]
         assert view["frame_number"] == 3
-        assert view["warnings"][0]["detail"] == "frame 3 of 5 was used"
+        assert view["warnings"][0]["detail"] == "Frame 3 of 5 was used."
 
 
 class TestIdempotence:

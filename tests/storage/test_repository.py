@@ -54,7 +54,7 @@ def analysis(number: int = 1, study: str = "1.2.3", created_at: datetime | None 
             probability_ge10=float(rng.random()),
             cams={target: rng.normal(size=(7, 7)) for target in Target},
             origin=Origin("1.2.840", "1.2.9", index, "20240102030405.5", {"PatientName": "Grün^Ärztin"}),
-            warnings=(AnalysisWarning("multi_frame", "frame 3 of 5 was used"),),
+            warnings=(AnalysisWarning("multi_frame", "Frame 3 of 5 was used."),),
         )
         for index, view in enumerate(View)
     )

@@ -15,8 +15,15 @@ _ITEM: Final = struct.Struct("<LL")
 _ITEM_TAG: Final = 0xE000FFFE  # (FFFE,E000), its two words read as one
 
 
-def choose_frame(attributes: Attributes, limits: ReadLimits) -> tuple[int, int]:
+def choose_frame(attributes: Attributes, limits: ReadLimits, wanted: int | None = None) -> tuple[int, int]:
     """Choose (0028,6010) Representative Frame Number (PS3.3 C.7.6.6) when it is valid, else the middle frame.
+
+    Parameters
+    ----------
+    attributes : Attributes
+    limits : ReadLimits
+    wanted : int, optional
+        Counted from 1: this frame instead.
 
     Returns
     -------
@@ -26,6 +33,8 @@ def choose_frame(attributes: Attributes, limits: ReadLimits) -> tuple[int, int]:
     count = attributes.integer("NumberOfFrames") if attributes.has_value("NumberOfFrames") else 1
     if count is None or not 0 < count <= limits.max_frames:
         raise UndecodablePixels(f"(0028,0008) Number of Frames must be between 1 and {limits.max_frames}.")
+    if wanted is not None:
+        return wanted, count
     representative = attributes.integer("RepresentativeFrameNumber") or 0
     return (representative if 0 < representative <= count else (count + 1) // 2), count
 

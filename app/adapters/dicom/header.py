@@ -51,13 +51,13 @@ class Header:
     warnings: tuple[AnalysisWarning, ...]
 
 
-def read_header(data: bytes, limits: ReadLimits) -> Header:
+def read_header(data: bytes, limits: ReadLimits, frame_number: int | None = None) -> Header:
     """Read everything but the samples; whatever pydicom says or raises stays inside."""
     with quiet(), translated():
-        return _walk(data, limits)
+        return _walk(data, limits, frame_number)
 
 
-def _walk(data: bytes, limits: ReadLimits) -> Header:
+def _walk(data: bytes, limits: ReadLimits, frame_number: int | None) -> Header:
     stream = ParserStream(data, limits.max_reads)
     meta = parse_file_meta(stream)
     check_transfer_syntax(meta.transfer_syntax_uid)
@@ -65,7 +65,7 @@ def _walk(data: bytes, limits: ReadLimits) -> Header:
     check_ultrasound(attributes, meta.sop_class_uid)
     element = check_required(attributes, found)
     pixel_format = read_pixel_format(attributes, limits)
-    number, count = choose_frame(attributes, limits)
+    number, count = choose_frame(attributes, limits, frame_number)
     voi, warnings = read_voi(attributes)
     return Header(
         transfer_syntax_uid=meta.transfer_syntax_uid,

@@ -8,7 +8,9 @@ from app.core.errors import AnalysisError, UndecodablePixels
 from app.core.values import AnalysisWarning, DicomInstance
 
 
-def read_instance(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> DicomInstance:
+def read_instance(
+    data: bytes, limits: ReadLimits = DEFAULT_LIMITS, *, frame_number: int | None = None
+) -> DicomInstance:
     """Read one frame of one ultrasound object.
 
     Parameters
@@ -16,6 +18,8 @@ def read_instance(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> DicomInst
     data : bytes
         A DICOM file (PS3.10): preamble, file meta, dataset.
     limits : ReadLimits
+    frame_number : int, optional
+        One of the object's frames, counted from 1, instead of the one that represents it.
 
     Returns
     -------
@@ -36,7 +40,7 @@ def read_instance(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> DicomInst
         If the pixel data is damaged, cut short, too large or contradicts its description.
     """
     try:
-        return _read(data, limits)
+        return _read(data, limits, frame_number)
     except AnalysisError:
         raise
     except Exception as exc:  # named again as a refusal, with its cause
@@ -45,8 +49,8 @@ def read_instance(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> DicomInst
         raise UndecodablePixels("The object cannot be read: export it again from its source.") from exc
 
 
-def _read(data: bytes, limits: ReadLimits) -> DicomInstance:
-    header = read_header(data, limits)
+def _read(data: bytes, limits: ReadLimits, frame_number: int | None) -> DicomInstance:
+    header = read_header(data, limits, frame_number)
     decoded = decode_frame(header.transfer_syntax_uid, header.frame, header.pixel_format)
     return DicomInstance(
         sop_instance_uid=header.sop_instance_uid,
@@ -68,5 +72,5 @@ def _read(data: bytes, limits: ReadLimits) -> DicomInstance:
 def _frame_warnings(header: Header) -> tuple[AnalysisWarning, ...]:
     if header.number_of_frames == 1:
         return ()
-    detail = f"frame {header.frame_number} of {header.number_of_frames} was used"
+    detail = f"Frame {header.frame_number} of {header.number_of_frames} was used."
     return (AnalysisWarning("multi_frame", detail),)

@@ -1,16 +1,22 @@
 """One object, from its bytes to a crop: at once, and then again where its screen had to be read."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
 from app.adapters.dicom import read_instance
-from app.core.errors import InferenceFailed
+from app.core.errors import ImageError, InferenceFailed, NoTissue
 from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
 from app.core.pipeline import crop_instance
 from app.core.screens.looking import Look, cleaned, look, read_screen, unread
 from app.core.screens.values import ScreenPolicy, TextReader
+from app.core.tissue.pictures import without_idle_colour
 from app.core.values import Crop, DicomInstance
 from app.core.views import recognise_view
+
+DISTANCES: Final = (1, 2, 4, 8, 16)
+"""Frames from the one that represents a cine, tried when that shows no tissue: a freeze or a probe lifted off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,7 @@ def read_crops(
     ImageError
         Whatever `crop_instance` refuses.
     """
-    instance = read_instance(content)
-    crop = crop_instance(instance)
+    instance, crop = read_frame(content)
     seen = look(instance.pixels, crop.tissue)
     first = cleaned(crop, instance.pixels, seen, None)
     yield first
@@ -66,6 +71,42 @@ def read_crops(
             yield _second(crop, instance, seen, reader, instructions.rules if wanted else None)
         except (InferenceFailed, MemoryError):
             yield unread(first)
+
+
+def read_frame(content: bytes) -> tuple[DicomInstance, Crop]:
+    """Read the frame that represents an object, or the nearest one that shows tissue, and crop it.
+
+    Raises
+    ------
+    DicomError
+        Whatever `app.adapters.dicom.read_instance` refuses.
+    ImageError
+        Whatever `crop_instance` refuses of the frame that represents the object.
+    """
+    instance = _read(content)
+    try:
+        return instance, crop_instance(instance)
+    except NoTissue as refusal:
+        found = _neighbour(content, instance)
+        if found is None:
+            raise refusal from None
+        return found
+
+
+def _neighbour(content: bytes, empty: DicomInstance) -> tuple[DicomInstance, Crop] | None:
+    """Try frames ever farther away from one without tissue, on both sides."""
+    numbers = (empty.frame_number + side * distance for distance in DISTANCES for side in (1, -1))
+    for number in (number for number in numbers if 0 < number <= empty.number_of_frames):
+        instance = _read(content, number)
+        with suppress(ImageError):
+            return instance, crop_instance(instance)
+    return None
+
+
+def _read(content: bytes, frame_number: int | None = None) -> DicomInstance:
+    """Read one frame, and leave out colour that it does not have: every step from here takes less time."""
+    instance = read_instance(content, frame_number=frame_number)
+    return replace(instance, pixels=without_idle_colour(instance.pixels))
 
 
 def last_crop(content: bytes, instructions: Instructions, reader: TextReader | None, *, declared: bool = False) -> Crop:

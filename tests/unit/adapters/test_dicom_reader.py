@@ -407,7 +407,7 @@ class TestFrames:
 
     def test_the_reader_says_so(self) -> None:
         (warning,) = read_instance(us_instance(pixels=self.CINE)).warnings
-        assert (warning.code, warning.detail) == ("multi_frame", "frame 3 of 5 was used")
+        assert (warning.code, warning.detail) == ("multi_frame", "Frame 3 of 5 was used.")
 
     @pytest.mark.parametrize(("representative", "chosen"), [(1, 1), (5, 5), (0, 3), (6, 3)])
     def test_a_valid_representative_frame_is_used_instead(self, representative: int, chosen: int) -> None:

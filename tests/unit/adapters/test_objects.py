@@ -1,13 +1,16 @@
 """When a screen is read, and what comes of it: readers are scripted."""
 
+from collections.abc import Iterable
+
+import numpy as np
 import pytest
 
-from app.adapters.reading.objects import Instructions, last_crop, read_crops
-from app.core.errors import InferenceFailed
+from app.adapters.reading.objects import Instructions, last_crop, read_crops, read_frame
+from app.core.errors import InferenceFailed, NoTissue
 from app.core.naming import DEFAULT_VIEW_RULES
 from app.core.screens.values import ScreenPolicy
 from app.core.values import ScreenNaming, ScreenPixels, TissueBox, View
-from tests.factories import us_instance
+from tests.factories import sector, us_instance
 from tests.screens import ScriptedReader, phantom, written
 
 RULES = DEFAULT_VIEW_RULES
@@ -74,3 +77,30 @@ def test_an_image_that_is_refused_is_not_read() -> None:
     with pytest.raises(Exception, match="tissue"):
         last_crop(BLACK, Instructions(RULES), asked)
     assert not asked.finds
+
+
+def cine(*lit: int, frames: int = 21, representative: int | None = None) -> bytes:
+    """A cine of which only some frames, counted from 1, show tissue."""
+    pixels = np.zeros((frames, 480, 640), np.uint8)
+    for number in lit:
+        pixels[number - 1] = sector(seed=number)
+    attributes = {"RepresentativeFrameNumber": representative} if representative else {}
+    return us_instance(pixels=pixels, frames=frames, attributes=attributes)
+
+
+class TestCines:
+    @pytest.mark.parametrize(
+        ("lit", "used"), [((11,), 11), ((10, 12), 12), ((9,), 9), ((3, 15), 15), ((1, 2, 3), 3), (range(1, 22), 11)]
+    )
+    def test_a_frame_without_tissue_gives_way_to_its_neighbours(self, lit: Iterable[int], used: int) -> None:
+        _, crop = read_frame(cine(*lit))
+        assert crop.frame_number == used
+        assert [w.detail for w in crop.warnings if w.code == "multi_frame"] == [f"Frame {used} of 21 was used."]
+
+    def test_the_representative_frame_comes_first(self) -> None:
+        assert read_frame(cine(2, 11, representative=2))[1].frame_number == 2
+        assert read_frame(cine(5, 11, representative=3))[1].frame_number == 5
+
+    def test_a_cine_without_tissue_is_refused_as_its_first_choice_was(self) -> None:
+        with pytest.raises(NoTissue, match="shows no tissue"):
+            read_frame(cine())
