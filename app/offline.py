@@ -9,10 +9,10 @@ from pathlib import Path
 
 from app.adapters.bundle.engine import Engine
 from app.adapters.bundle.store import Bundle
-from app.adapters.dicom import read_instance
+from app.adapters.dicom import read_instance, read_refused
 from app.core.errors import AnalysisError
 from app.core.naming import ViewRule
-from app.core.pipeline import all_or_refuse, crop_instance, estimate_study
+from app.core.pipeline import crop_instance, estimate_study
 from app.core.values import Analysis, Crop, View
 from app.core.views import Candidate, assign_views
 
@@ -66,16 +66,16 @@ def analyse_files(
         If a file cannot be read.
     """
     with ThreadPoolExecutor(threads) as pool, Engine(bundle.model.network, threads) as engine:
-        candidates = all_or_refuse(pool.map(_attempt_read, files))
+        candidates = list(pool.map(_attempt_read, files))
         crops = assign_views(candidates, allow_partial=allow_partial, rules=rules)
         estimate = estimate_study(crops, replace(bundle.model, network=engine))
     return Analysis(str(uuid.uuid4()), datetime.now(UTC), bundle.identity, estimate), crops
 
 
-def _attempt_read(file: StudyFile) -> Candidate | AnalysisError:
+def _attempt_read(file: StudyFile) -> Candidate:
+    content = file.path.read_bytes()
     try:
-        crop = crop_instance(read_instance(file.path.read_bytes()))
-        return Candidate(str(file.path), crop, file.declared_view)
+        crop = crop_instance(read_instance(content))
     except AnalysisError as error:
-        error.part = str(file.path)
-        return error
+        return Candidate(str(file.path), read_refused(content, error), file.declared_view)
+    return Candidate(str(file.path), crop, file.declared_view)

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     max_instance_mib: Annotated[int, Field(ge=1)] = Field(32, description="Largest DICOM file accepted, MiB.")
     max_body_mib: Annotated[int, Field(ge=1)] = Field(136, description="Largest request body accepted, MiB.")
     max_stow_mib: Annotated[int, Field(ge=1)] = Field(
-        4096, description="Largest body of instances sent by STOW-RS, MiB; one instance at a time is in memory."
+        4096, description="Largest body of instances sent by STOW-RS, MiB; a few instances are in memory at a time."
     )
     max_stow_parts: Annotated[int, Field(ge=1)] = Field(2000, description="Most instances in one STOW-RS request.")
     stow_timeout_s: Annotated[float, Field(gt=0)] = Field(600, description="Time for a STOW-RS body to arrive.")
@@ -153,6 +153,7 @@ class _ViewRuleEntry(BaseModel):
     model_config = ConfigDict(extra="forbid")
     view: View
     pattern: str
+    examination: bool = False
 
 
 def read_view_rules(path: Path | None) -> tuple[ViewRule, ...]:
@@ -168,7 +169,7 @@ def read_view_rules(path: Path | None) -> tuple[ViewRule, ...]:
     if path is None:
         return DEFAULT_VIEW_RULES
     entries = TypeAdapter(list[_ViewRuleEntry]).validate_python(json.loads(path.read_text()))
-    rules = tuple(ViewRule(entry.view, entry.pattern) for entry in entries)
+    rules = tuple(ViewRule(entry.view, entry.pattern, entry.examination) for entry in entries)
     for rule in rules:
         rule.check()
     return rules

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.core.evidence import name_by_texts
 from app.core.naming import DEFAULT_VIEW_RULES
 from app.core.values import View
-from app.core.views import recognise_view
 from app.settings import Settings, read_view_rules
 
 
@@ -34,8 +34,10 @@ class TestViewRules:
         path = tmp_path / "rules.json"
         path.write_text(json.dumps([{"view": "liver_kidney", "pattern": r"\bleber niere\b"}]))
         rules = read_view_rules(path)
-        assert recognise_view(["Leber/Niere"], rules) is View.LIVER_KIDNEY
-        assert recognise_view(["liver/kidney"], rules) is None
+        naming = name_by_texts(["Leber/Niere"], rules)
+        assert naming
+        assert naming.view is View.LIVER_KIDNEY
+        assert name_by_texts(["liver/kidney"], rules) is None
 
     @pytest.mark.parametrize(
         ("content", "says"),

@@ -1,5 +1,6 @@
 """Rules: regular expressions over a text in one form, each of which names a view."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +20,13 @@ class ViewRule:
     pattern : str
         Regular expression, searched in the text after it is lower-cased and every run of other characters
         than letters and digits is turned into one space.
+    examination : bool
+        Whether the rule also counts, by itself, on a text that describes the whole examination.
     """
 
     view: View
     pattern: str
+    examination: bool = False
 
     def check(self) -> None:
         """Raise ValueError if the pattern is no regular expression."""
@@ -90,3 +94,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _normalised(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
+
+
+def digest_rules(rules: Sequence[ViewRule]) -> str:
+    """Name a set of rules, 16 hexadecimal digits: what other rules have looked at is looked at again."""
+    return hashlib.sha256(repr(tuple(rules)).encode()).hexdigest()[:16]

@@ -11,76 +11,32 @@ from app.core.errors import (
     EmptyUpload,
     IncompleteStudy,
     MixedStudies,
+    NoTissue,
     UnrecognisedView,
 )
-from app.core.naming import ViewRule
-from app.core.values import Crop, Tissue, TissueBox, View
-from app.core.views import Candidate, assign_views, recognise_view
-
-TYPED = {
-    View.HEPATIC_VEINS: ["Hepatic veins / IVC", "HV", "HVs CONFLUENCE", "hepatic_veins", "LIVER TRANS HEP VEINS"],
-    View.RIGHT_PORTAL_VEIN: ["Right portal vein", "RPV", "RT PORTAL V", "right_portal_vein", "Liver trans rt PV"],
-    View.RIGHT_POSTERIOR_PORTAL_VEIN: [
-        "Right posterior portal vein",
-        "RPPV",
-        "RT POST PV",
-        "posterior branch, right portal vein",
-        "right_posterior_portal_vein",
-    ],
-    View.LIVER_KIDNEY: [
-        "Liver/kidney sagittal",
-        "LK",
-        "LIVER RK SAG",
-        "liver_kidney",
-        "Hepatorenal",
-        "RUL kidney",
-        "Morison's pouch",
-        "RT LIVER - RT KIDNEY",
-    ],
-}
-
+from app.core.values import Crop, ScreenNaming, Tissue, TissueBox, View, ViewSource, ViewTexts
+from app.core.views import Candidate, Refused, assign_views
 
 _numbers = itertools.count(1)
 
 
-def crop(text: str = "", study: str = "1.2") -> Crop:
+def crop(text: str = "", study: str = "1.2", protocol: str = "", screen: ScreenNaming | None = None) -> Crop:
     """A crop of its own: other UID, other picture."""
     number = next(_numbers)
     tissue = Tissue(np.full((2, 2), number, np.uint16).view(np.uint8), TissueBox(0, 0, 4, 2), "image")
-    return Crop(f"1.2.3.{number}", study, 1, "none", tissue, view_texts=(text,))
+    return Crop(f"1.2.3.{number}", study, 1, "none", tissue, texts(text, protocol), screen=screen)
+
+
+def texts(text: str = "", protocol: str = "") -> ViewTexts:
+    return ViewTexts((text,), {"ProtocolName": protocol} if protocol else {})
+
+
+def refused(text: str | None, study: str = "1.2") -> Refused:
+    return Refused(NoTissue("There is no tissue."), study, None if text is None else texts(text))
 
 
 def study() -> list[Candidate]:
     return [Candidate(f"instances[{i}]", crop(view), None) for i, view in enumerate(View, start=1)]
-
-
-class TestRecogniseView:
-    @pytest.mark.parametrize(("view", "text"), [(view, text) for view, texts in TYPED.items() for text in texts])
-    def test_knows_what_sonographers_type(self, view: View, text: str) -> None:
-        assert recognise_view([text]) is view
-
-    @pytest.mark.parametrize(
-        "text",
-        ["", "abdomen", "left portal vein", "kidney", "spleen", "liver", "left kidney", "thyroid", "gallbladder"],
-    )
-    def test_does_not_guess(self, text: str) -> None:
-        assert recognise_view([text]) is None
-
-    def test_the_most_telling_text_decides(self) -> None:
-        assert recognise_view(["RPV", "hepatic veins"]) is View.RIGHT_PORTAL_VEIN
-
-    def test_a_text_that_names_two_views_decides_nothing(self) -> None:
-        assert recognise_view(["hepatic veins and right portal vein"]) is None
-        assert recognise_view(["HV RPV", "LK"]) is View.LIVER_KIDNEY
-
-    def test_a_site_brings_its_own_words(self) -> None:
-        rules = [ViewRule(View.HEPATIC_VEINS, r"\blebervenen\b")]
-        assert recognise_view(["Lebervenen quer"], rules) is View.HEPATIC_VEINS
-        assert recognise_view(["hepatic veins"], rules) is None
-
-    def test_a_rule_that_is_no_expression_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="no regular expression"):
-            ViewRule(View.HEPATIC_VEINS, "(").check()
 
 
 class TestAssignViews:
@@ -105,15 +61,17 @@ class TestAssignViews:
             assign_views([], allow_partial=True)
 
     def test_a_view_is_not_chosen_among_two(self) -> None:
-        twice = [*study(), Candidate("instances[5]", crop("HV"), None)]
+        twice = [*study(), Candidate("instances[5]", crop("hepatic_veins"), None)]
         with pytest.raises(DuplicateView) as caught:
             assign_views(twice, allow_partial=True)
         assert caught.value.facts["parts"] == ["instances[1]", "instances[5]"]
 
     def test_a_picture_is_not_two_views(self) -> None:
         first, second, *others = study()
-        same_object = Candidate("again", first.crop, View.RIGHT_PORTAL_VEIN)
-        same_pixels = Candidate("copy", replace(second.crop, tissue=first.crop.tissue), second.declared_view)
+        assert isinstance(first.image, Crop)
+        assert isinstance(second.image, Crop)
+        same_object = Candidate("again", first.image, View.RIGHT_PORTAL_VEIN)
+        same_pixels = Candidate("copy", replace(second.image, tissue=first.image.tissue), second.declared_view)
         for twin in (same_object, same_pixels):
             with pytest.raises(DuplicateInstance, match="same picture"):
                 assign_views([first, twin, *others])
@@ -152,3 +110,99 @@ class TestAssignViews:
             "unrecognised_view",
             "incomplete_study",
         ]
+
+
+class TestBetterNamed:
+    def test_a_name_alone_stands_before_one_that_says_more_and_it_is_remarked(self) -> None:
+        lesser = Candidate("instances[5]", crop("HV 12 cm/s"))
+        for order in itertools.permutations([*study(), lesser]):
+            chosen = assign_views(order)[View.HEPATIC_VEINS]
+            assert chosen.view_texts == texts(View.HEPATIC_VEINS)
+            assert [each.code for each in chosen.warnings] == ["other_image_not_used"]
+
+    def test_the_image_is_before_its_screen_is_before_the_examination(self) -> None:
+        named = crop("HV")
+        on_screen = crop(screen=ScreenNaming(View.HEPATIC_VEINS, alone=True))
+        about = crop(protocol="HV")
+        others = study()[1:]
+        both = assign_views([Candidate("a", on_screen), Candidate("b", named), *others])
+        assert both[View.HEPATIC_VEINS].sop_instance_uid == named.sop_instance_uid
+        both = assign_views([Candidate("a", about), Candidate("b", on_screen), *others])
+        assert both[View.HEPATIC_VEINS].sop_instance_uid == on_screen.sop_instance_uid
+
+    def test_of_three_the_two_best_are_duplicates(self) -> None:
+        three = [Candidate(part, crop(text)) for part, text in (("a", "HV"), ("b", "HV"), ("c", "HV 12 cm/s"))]
+        with pytest.raises(DuplicateView) as caught:
+            assign_views([*three, *study()[1:]])
+        assert caught.value.facts["parts"] == ["a", "b"]
+
+
+class TestSource:
+    def test_each_view_says_what_told_it(self) -> None:
+        sources = [
+            Candidate("hepatic_veins", crop(), View.HEPATIC_VEINS),
+            Candidate("b", crop("RPV")),
+            Candidate("c", crop(screen=ScreenNaming(View.RIGHT_POSTERIOR_PORTAL_VEIN))),
+            Candidate("d", crop(protocol="Liver kidney")),
+        ]
+        assert [each.view_source for each in assign_views(sources).values()] == [
+            ViewSource.SENDER,
+            ViewSource.ATTRIBUTE,
+            ViewSource.SCREEN,
+            ViewSource.ATTRIBUTE,
+        ]
+
+
+class TestRefusedFiles:
+    def test_a_refused_file_hides_nothing_else(self) -> None:
+        with pytest.raises(NoTissue) as caught:
+            assign_views(
+                [
+                    Candidate("a", refused("HV")),
+                    Candidate("b", crop("HV")),
+                    Candidate("c", crop("?")),
+                    Candidate("d", crop("LK", study="1.9")),
+                ]
+            )
+        assert caught.value.part == "a"
+        assert [error.code for error in caught.value.also] == [
+            "mixed_studies",
+            "duplicate_view",
+            "unrecognised_view",
+            "incomplete_study",
+        ]
+
+    @pytest.mark.parametrize("declared", [None, View.HEPATIC_VEINS])
+    def test_its_view_is_not_missing(self, declared: View | None) -> None:
+        file = Candidate("a", refused(None if declared else "HV"), declared)
+        with pytest.raises(NoTissue) as caught:
+            assign_views([file, *study()[1:]])
+        assert caught.value.also == ()
+
+    def test_what_it_would_show_is_said_to_be_unknown(self) -> None:
+        with pytest.raises(NoTissue) as caught:
+            assign_views([Candidate("a", refused(None, study="")), *study()[1:]])
+        (missing,) = caught.value.also
+        assert missing.code == "incomplete_study"
+        assert "What a would show is not known" in missing.detail
+
+    def test_its_study_counts(self) -> None:
+        with pytest.raises(NoTissue) as caught:
+            assign_views([Candidate("a", refused("HV", study="1.9")), *study()[1:]])
+        assert [error.code for error in caught.value.also] == ["mixed_studies"]
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("image", "words"),
+        [
+            (crop("?"), "LIVER_PDFF_READ_SCREENS"),
+            (crop("?", screen=ScreenNaming(None)), "The text on its screen was read"),
+            (crop("?", protocol="HV 12 cm/s"), "does not tell the images of the study apart"),
+        ],
+    )
+    def test_an_unrecognised_part_says_what_was_looked_at_and_where_rules_are(self, image: Crop, words: str) -> None:
+        with pytest.raises(UnrecognisedView) as caught:
+            assign_views([Candidate("a", image), *study()])
+        for word in (words, "View Name", "LIVER_PDFF_VIEW_RULES", "docs/views.md"):
+            assert word in caught.value.detail
