@@ -34,10 +34,10 @@ _SOURCES: Final = {
     Weight.SCREEN: ViewSource.SCREEN,
     Weight.EXAMINATION: ViewSource.ATTRIBUTE,
 }
-_SUBJECTS: Final = {
-    ViewSource.SENDER: "Its sender",
-    ViewSource.ATTRIBUTE: "Its DICOM text",
-    ViewSource.SCREEN: "The text on its screen",
+_CLAUSES: Final = {
+    ViewSource.SENDER: "it was sent as",
+    ViewSource.ATTRIBUTE: "its DICOM text names",
+    ViewSource.SCREEN: "the text on its screen names",
 }
 
 
@@ -210,8 +210,8 @@ def _namings(image: Evidence, telling: Iterable[ExaminationText]) -> Iterator[tu
 def _contradiction(view: View, source: ViewSource, other_view: View, other: ViewSource) -> AnalysisWarning:
     """Warn where two things name different views: files are easily swapped between two pickers."""
     code = "view_contradicts_screen" if other is ViewSource.SCREEN else "view_contradicts_dicom"
-    said = f"{_SUBJECTS[source]} names {view}. {_SUBJECTS[other]} names {other_view}."
-    return AnalysisWarning(code, f"{said} Check which view the image shows, and that files were not swapped.")
+    said = f"{_CLAUSES[source]} {view}, but {_CLAUSES[other]} {other_view}: check that images were not swapped."
+    return AnalysisWarning(code, said[0].upper() + said[1:])
 
 
 def _telling_texts(images: Sequence[Evidence]) -> set[ExaminationText]:

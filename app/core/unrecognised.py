@@ -6,7 +6,7 @@ from typing import Final
 from app.core.evidence import Evidence
 
 WHERE_RULES_ARE: Final = (
-    "A site adds its own names by rules: LIVER_PDFF_VIEW_RULES, described in docs/views.md under Rules for a site."
+    "A site writes view rules for the names that it uses: LIVER_PDFF_VIEW_RULES; see Rules for a site in docs/views.md."
 )
 _ADVICE: Final = "Send it under the form field of its view, or name the view at the scanner."
 

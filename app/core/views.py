@@ -111,7 +111,7 @@ def assign_views(
             *_same_pictures(candidates),
             *_duplicates(assigned),
             *_unrecognised(candidates, evidence, views),
-            *_missing(assigned, candidates, views, allow_partial=allow_partial),
+            *_missing(assigned, candidates, allow_partial=allow_partial),
         ]
     )
     return {view: _standing(assigned[view]) for view in View if view in assigned}
@@ -208,7 +208,7 @@ def _is_same_picture(first: Crop, second: Crop) -> bool:
 
 
 def _duplicates(assigned: Mapping[View, Sequence[_Named]]) -> list[StudyError]:
-    found = {view: [each for each in group if _clarity(each) == _clarity(group[0])] for view, group in assigned.items()}
+    found = {view: _equally_well_named(group) for view, group in assigned.items()}
     return [
         DuplicateView(
             f"{len(group)} files are the view {view} ({', '.join(each.part for each in group)}). "
@@ -219,6 +219,12 @@ def _duplicates(assigned: Mapping[View, Sequence[_Named]]) -> list[StudyError]:
         for view, group in found.items()
         if len(group) > 1
     ]
+
+
+def _equally_well_named(group: Sequence[_Named]) -> list[_Named]:
+    """Find the files among which no choice is made; a refused one is none of them, for it has to go anyway."""
+    usable = [each for each in group if isinstance(each.image, Crop)]
+    return [each for each in usable if _clarity(each) == _clarity(usable[0])]
 
 
 def _unrecognised(
@@ -237,20 +243,19 @@ def _unrecognised(
 
 
 def _missing(
-    assigned: Mapping[View, Sequence[_Named]],
-    candidates: Sequence[Candidate],
-    views: Sequence[Recognition | None],
-    *,
-    allow_partial: bool,
+    assigned: Mapping[View, Sequence[_Named]], candidates: Iterable[Candidate], *, allow_partial: bool
 ) -> list[StudyError]:
+    """Name the missing views, unless a refused file of which nothing is known may be one of them."""
     missing = [view for view in View if view not in assigned]
-    if not missing or (allow_partial and assigned):
+    if not missing or (allow_partial and assigned) or any(map(_may_be_any, candidates)):
         return []
-    unknown = [each.part for each, view in zip(candidates, views, strict=True) if view is None]
-    hint = f" What {', '.join(unknown)} would show is not known." if unknown else ""
     return [
         IncompleteStudy(
-            f"Missing: {', '.join(missing)}.{hint} Send all four views together, or set allow_partial to true.",
+            f"Missing: {', '.join(missing)}. Send all four views together, or set allow_partial to true.",
             missing_views=missing,
         )
     ]
+
+
+def _may_be_any(candidate: Candidate) -> bool:
+    return candidate.declared_view is None and candidate.image.view_texts is None

@@ -94,7 +94,7 @@ def read_names(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> ViewTexts:
 
 
 def read_refused(data: bytes, error: AnalysisError) -> Refused:
-    """Read what is still known of a file that was refused; never fails.
+    """Read what is still known of an ultrasound image that was refused; of anything else nothing is. Never fails.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def read_refused(data: bytes, error: AnalysisError) -> Refused:
     """
     texts, uid = None, ""
     with suppress(DicomError):
-        uid = read_identity(data).study_instance_uid
         texts = read_names(data)
+        uid = read_identity(data).study_instance_uid
     return Refused(error, uid, texts)
 
 

@@ -187,8 +187,14 @@ class TestFileMeta:
     def test_other_transfer_syntaxes_are_named_and_refused(self, syntax: UID) -> None:
         error = refusal(_with_transfer_syntax(syntax), UnsupportedTransferSyntax)
         assert f"{syntax} ({syntax.name})" in error.detail
+        assert error.detail.count(str(syntax)) == 1
+        assert "Ask the archive for the image in Explicit VR Little Endian (1.2.840.10008.1.2.1)" in error.detail
         assert "JPEG 2000 Image Compression" in error.detail
         assert error.facts["accepted_transfer_syntaxes"] == list(DECODERS)
+
+    def test_a_private_transfer_syntax_is_named_once(self) -> None:
+        error = refusal(_with_transfer_syntax("1.2.3.4"), UnsupportedTransferSyntax)
+        assert error.detail.count("1.2.3.4") == 1
 
     def test_a_deflated_bomb_is_refused_without_inflating_it(self) -> None:
         refusal(_with_transfer_syntax(DeflatedExplicitVRLittleEndian) + b"\0" * 1000, UnsupportedTransferSyntax)

@@ -159,7 +159,8 @@ class TestRefusedFiles:
             assign_views(
                 [
                     Candidate("a", refused("HV")),
-                    Candidate("b", crop("HV")),
+                    Candidate("b", crop("RPV")),
+                    Candidate("b2", crop("RPV")),
                     Candidate("c", crop("?")),
                     Candidate("d", crop("LK", study="1.9")),
                 ]
@@ -179,12 +180,16 @@ class TestRefusedFiles:
             assign_views([file, *study()[1:]])
         assert caught.value.also == ()
 
-    def test_what_it_would_show_is_said_to_be_unknown(self) -> None:
+    def test_what_may_be_a_missing_view_does_not_let_it_be_called_missing(self) -> None:
         with pytest.raises(NoTissue) as caught:
             assign_views([Candidate("a", refused(None, study="")), *study()[1:]])
+        assert caught.value.also == ()
+
+    def test_but_the_views_beside_a_known_one_are_missing(self) -> None:
+        with pytest.raises(NoTissue) as caught:
+            assign_views([Candidate("a", refused("HV")), *study()[2:]])
         (missing,) = caught.value.also
-        assert missing.code == "incomplete_study"
-        assert "What a would show is not known" in missing.detail
+        assert missing.facts == {"missing_views": [View.RIGHT_PORTAL_VEIN]}
 
     def test_its_study_counts(self) -> None:
         with pytest.raises(NoTissue) as caught:
