@@ -41,8 +41,7 @@ function figure(view, name) {
   const caption = element("figcaption", {});
   caption.append(element("strong", { textContent: name }));
   if (view.view_source) caption.append(element("span", { className: "source", textContent: sources[view.view_source] }));
-  const figures = `${view.pdff_percent.toFixed(1)} % · ≥ 5 %: ${view.probability_ge5.toFixed(2)} · ≥ 10 %: ${view.probability_ge10.toFixed(2)}`;
-  caption.append(element("span", { className: "figures", textContent: figures }));
+  caption.append(`${view.pdff_percent.toFixed(1)} % · ≥ 5 %: ${view.probability_ge5.toFixed(2)} · ≥ 10 %: ${view.probability_ge10.toFixed(2)}`);
   const whole = element("figure", {});
   whole.append(stack, caption);
   return whole;

@@ -134,7 +134,7 @@ function draw(item) {
   card.append(element("p", { className: "name", textContent: item.file.name }));
   for (const says of item.says) card.append(element("p", { className: item.state === "refused" ? "says problem" : "says soft", textContent: says }));
   const row = element("div", { className: "row" });
-  if (item.preview) row.append(...viewPicker(item));
+  if (item.preview) row.append(viewPicker(item, card.appendChild(sourceMark(item))));
   const remove = element("button", { className: "remove", type: "button", textContent: "✕" });
   remove.setAttribute("aria-label", `Remove ${item.file.name}`);
   remove.addEventListener("click", () => { items = items.filter((each) => each !== item); show(); byId("files").focus(); });
@@ -143,19 +143,20 @@ function draw(item) {
   return card;
 }
 
-function viewPicker(item) {
+function viewPicker(item, mark) {
   const picker = element("select", {});
   picker.setAttribute("aria-label", `View of ${item.file.name}`);
   picker.append(new Option("not used: choose its view", ""));
   for (const [view, name] of Object.entries(viewNames)) picker.append(new Option(name, view));
   picker.value = item.view;
-  const mark = element("span", { className: "source", textContent: sourceOf(item) });
   picker.addEventListener("change", () => { item.view = picker.value; mark.textContent = sourceOf(item); show(); });
-  return [picker, mark];
+  return picker;
 }
 
 /** Whether a view was chosen by hand: the form field says so; of the others the service reads the view again. */
 const isChosen = (item) => item.view !== (item.preview.view ?? "");
+
+const sourceMark = (item) => element("p", { className: "source", textContent: sourceOf(item) });
 
 /** Say what told the view of an image. */
 function sourceOf(item) {
