@@ -23,8 +23,8 @@ from app.adapters.telemetry.metrics import Metrics
 from app.adapters.telemetry.traces import span
 from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
-from app.core.evidence import Evidence, Recognition, gather, recognise
-from app.core.naming import ViewRule, digest_rules
+from app.core.evidence import Evidence, Recognition, digest_rules, gather, recognise
+from app.core.naming import ViewRule
 from app.core.pipeline import fingerprint, read_outputs
 from app.core.recent import Recent
 from app.core.scanners import name_scanner

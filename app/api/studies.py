@@ -20,7 +20,7 @@ from app.api.schemas import (
 )
 from app.core.choice import CHOICE_RULE, Choice, ShownView
 from app.core.errors import UnknownResource
-from app.core.studies import ReceivedInstance, set_aside, views_of
+from app.core.studies import ReceivedInstance, is_of_views, set_aside, views_of
 from app.core.unrecognised import looked_at
 from app.core.values import AnalysisWarning, View
 from app.studies import StudyState, read_state
@@ -48,7 +48,8 @@ def get_study(study_instance_uid: Uid, runtime: RuntimeDep, by: ActorDep) -> Stu
 
 def study_out(study_instance_uid: str, state: StudyState) -> StudyOut:
     """Write a study's state as a response."""
-    views_in = {view.view for analysis in state.analyses for view in analysis.estimate.views} | set(state.choices)
+    valid = [analysis for analysis in state.analyses if is_of_views(analysis, state.instances)]
+    views_in = {view.view for analysis in valid for view in analysis.estimate.views} | set(state.choices)
     return StudyOut(
         study_instance_uid=study_instance_uid,
         views_in=[view for view in View if view in views_in],

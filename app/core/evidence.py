@@ -131,6 +131,11 @@ def gather(
     return Evidence(declared, name_by_texts(texts.image, rules), screen, tuple(about))
 
 
+def digest_rules(rules: Sequence[ViewRule]) -> str:
+    """Name a set of rules, 16 hexadecimal digits: what other rules have looked at is looked at again."""
+    return hashlib.sha256(repr(tuple(rules)).encode()).hexdigest()[:16]
+
+
 def name_by_texts(texts: Iterable[str], rules: Sequence[ViewRule]) -> Naming | None:
     """Take the first text that names exactly one view; one that names two decides nothing, and the next is tried.
 

@@ -29,7 +29,7 @@ class ReceivedInstance:
     evidence : Evidence or None
         What names its view; None of an object that is not an ultrasound image.
     looked_by : str
-        Digest of the rules that it was looked at with; see `app.core.naming.digest_rules`.
+        Digest of the rules that it was looked at with; see `app.core.evidence.digest_rules`.
     image : ReceivedImage or None
     reason : AnalysisWarning or None
         Code and sentence; one of `image` and `reason` is there.

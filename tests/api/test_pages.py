@@ -41,7 +41,8 @@ class TestPreview:
         assert client.get(f"/v1/studies/{answer.json()['study_instance_uid']}").status_code == 404
 
     def test_a_picture_that_names_no_view_is_shown_all_the_same(self, client: TestClient) -> None:
-        assert preview(client, us_instance(view="ABDOMEN")).json()["view"] is None
+        seen = preview(client, us_instance(view="ABDOMEN")).json()
+        assert (seen["view"], seen["view_source"]) == (None, None)
 
     @pytest.mark.parametrize(
         ("content", "status", "code"),

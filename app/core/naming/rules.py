@@ -1,6 +1,5 @@
 """Rules: regular expressions over a text in one form, each of which names a view."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,8 +93,3 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _normalised(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
-
-
-def digest_rules(rules: Sequence[ViewRule]) -> str:
-    """Name a set of rules, 16 hexadecimal digits: what other rules have looked at is looked at again."""
-    return hashlib.sha256(repr(tuple(rules)).encode()).hexdigest()[:16]
