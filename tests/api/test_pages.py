@@ -30,6 +30,7 @@ class TestPreview:
             seen = preview(client, study[View(view["view"])]).json()
             for name in ("view", "sop_instance_uid", "frame_number", "tissue_box", "warnings"):
                 assert seen[name] == view[name]
+            assert (seen["view_source"], view["view_source"]) == ("attribute", "sender")
             assert seen["study_instance_uid"] == analysis["study_instance_uid"]
             assert seen["thumbnail"].startswith("data:image/png;base64,")
 

@@ -117,7 +117,7 @@ class TestDicom:
             ]
 
         assert told(objects[0]) == [["VIEW-SENDER"]] * 4 + [[]]
-        unnamed = [("instances", ("file.dcm", content)) for content in four_view_study(study=13).values()]
+        unnamed = [("instances", ("file.dcm", content)) for content in four_view_study(study=31).values()]
         answer = service.post("/v1/analyses", files=unnamed).json()
         assert told(fetched(service, answer)[0]) == [["VIEW-ATTRIBUTE"]] * 4 + [[]]
 
