@@ -39,14 +39,11 @@ from app.core.notices import NOTICE
 from app.core.scanners import OTHER
 from app.core.screens.values import ScreenPolicy
 from app.housekeeping import Housekeeping
-from app.service import AnalysisService
+from app.service import MAX_READERS, AnalysisService
 from app.settings import MIB, Settings, read_view_rules
 from app.studies import StudyService
 
 logger = logging.getLogger(__name__)
-
-MAX_READERS = 4
-"""A study has four images; each process has some 60 MB, and the network takes ten times as long as reading."""
 
 DESCRIPTION = f"""
 Estimates liver fat (PDFF, %) from four B-mode ultrasound views of one liver, after Byra et al. 2021

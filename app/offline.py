@@ -9,10 +9,11 @@ from pathlib import Path
 
 from app.adapters.bundle.engine import Engine
 from app.adapters.bundle.store import Bundle
+from app.adapters.dicom import read_refused
 from app.adapters.reading.objects import Instructions, last_crop
 from app.adapters.screens.text_reader import text_reader
 from app.core.errors import AnalysisError
-from app.core.pipeline import all_or_refuse, estimate_study
+from app.core.pipeline import estimate_study
 from app.core.values import Analysis, Crop, View
 from app.core.views import Candidate, assign_views
 
@@ -66,17 +67,16 @@ def analyse_files(
         If a file cannot be read.
     """
     with ThreadPoolExecutor(threads) as pool, Engine(bundle.model.network, threads) as engine:
-        candidates = all_or_refuse(pool.map(lambda file: _attempt_read(file, instructions), files))
+        candidates = list(pool.map(lambda file: _attempt_read(file, instructions), files))
         crops = assign_views(candidates, allow_partial=allow_partial, rules=instructions.rules)
         estimate = estimate_study(crops, replace(bundle.model, network=engine))
     return Analysis(str(uuid.uuid4()), datetime.now(UTC), bundle.identity, estimate), crops
 
 
-def _attempt_read(file: StudyFile, instructions: Instructions) -> Candidate | AnalysisError:
+def _attempt_read(file: StudyFile, instructions: Instructions) -> Candidate:
+    content, declared = file.path.read_bytes(), file.declared_view is not None
     try:
-        content, declared = file.path.read_bytes(), file.declared_view is not None
         crop = last_crop(content, instructions, text_reader(), declared=declared)
-        return Candidate(str(file.path), crop, file.declared_view)
     except AnalysisError as error:
-        error.part = str(file.path)
-        return error
+        return Candidate(str(file.path), read_refused(content, error), file.declared_view)
+    return Candidate(str(file.path), crop, file.declared_view)

@@ -4,7 +4,7 @@ A study of an archive has more than four images. What shows a view is told as in
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from app.adapters.bundle.engine import Engine
 from app.adapters.bundle.onnx_networks import Provider
@@ -20,6 +20,7 @@ from app.adapters.bundle.store import load_bundle
 from app.adapters.dicom import check_identity, read_identity, read_names
 from app.adapters.reading.objects import Instructions
 from app.adapters.reading.readers import Readers
+from app.core.choice import ReceivedImage, choose_images, received_image, shown_views, stand
 from app.core.errors import (
     DicomError,
     ImageError,
@@ -30,13 +31,13 @@ from app.core.errors import (
     UnrecognisedView,
     UploadError,
 )
+from app.core.evidence import Evidence, gather
 from app.core.naming import ViewRule
 from app.core.pipeline import estimate_study
 from app.core.scores import Row, not_scored, of_the_run, scored
 from app.core.screens.values import ScreenPolicy
-from app.core.studies import choose_images, obstacle, received_image
-from app.core.values import Crop, View
-from app.core.views import recognise_view
+from app.core.studies import obstacle
+from app.core.values import Crop
 
 T = TypeVar("T")
 
@@ -86,6 +87,29 @@ class Plan:
     allow_partial: bool
 
 
+class Seen(NamedTuple):
+    """An ultrasound image of a study.
+
+    Attributes
+    ----------
+    evidence : Evidence
+        What names its view.
+    was_read : bool
+        Whether its pixels can be used.
+    crop : Crop or None
+        Of an image that may show a view: only these are kept.
+    """
+
+    evidence: Evidence
+    was_read: bool = False
+    crop: Crop | None = None
+
+    @property
+    def image(self) -> ReceivedImage | None:
+        """What a choice is made by."""
+        return received_image(self.crop) if self.crop else None
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """A study that could not be had, or not be computed, this time: it gets no row, and the next run asks again.
@@ -130,35 +154,41 @@ class Scorer:
     def score(self, source: Source) -> Row | Unavailable:
         """Estimate one study."""
         uid = source.study_instance_uid
-        seen: dict[str, tuple[View, Crop]] = {}
+        seen: dict[str, Seen] = {}
         set_aside: Counter[str] = Counter()
         try:
             for content in source.contents():
                 try:
-                    view, crop = self._look(content, uid)
-                    seen[crop.sop_instance_uid] = view, crop
+                    self._look(content, uid, seen)
                 except (UploadError, DicomError, StudyError, ImageError) as refusal:
                     set_aside[refusal.code] += 1
-            return self._estimate(uid, seen) | of_the_run(set_aside, len(seen), self.bundle)
+            return self._estimate(uid, seen, set_aside)
         except (OSError, InferenceError, InternalError) as error:
             return Unavailable(str(error))
 
-    def _look(self, content: bytes, study_instance_uid: str) -> tuple[View, Crop]:
+    def _look(self, content: bytes, study_instance_uid: str, seen: dict[str, Seen]) -> None:
+        """Add an image to what was seen; one whose pixels are refused counts by its texts."""
         identity = read_identity(content)
         check_identity(identity)
         if identity.study_instance_uid != study_instance_uid:
             raise MixedStudies("The object belongs to another study.")
-        view = recognise_view(read_names(content), self._plan.view_rules)
-        if view is None:
-            raise UnrecognisedView("No attribute names a view.")
-        return view, self._readers.read(content)
+        texts, rules = read_names(content), self._plan.view_rules
+        seen.setdefault(identity.sop_instance_uid, Seen(gather(texts, study_instance_uid, rules)))
+        crop = self._readers.read(content)
+        evidence = gather(texts, study_instance_uid, rules, screen=crop.screen)
+        seen[identity.sop_instance_uid] = Seen(evidence, was_read=True, crop=crop if evidence.possible_view else None)
 
-    def _estimate(self, uid: str, seen: dict[str, tuple[View, Crop]]) -> Row:
-        choices = choose_images(received_image(view, crop) for view, crop in seen.values())
+    def _estimate(self, uid: str, seen: Mapping[str, Seen], set_aside: Counter[str]) -> Row:
+        shown = shown_views((each.evidence, each.image) for each in seen.values())
+        if unnamed := sum(each.was_read for each in seen.values()) - len(shown):
+            set_aside[UnrecognisedView.code] += unnamed
+        about = of_the_run(set_aside, len(shown), self.bundle)
+        choices = choose_images(shown)
         if hindrance := obstacle(choices, allow_partial=self._plan.allow_partial):
-            return not_scored(uid, hindrance.code, hindrance.detail)
-        crops = {view: seen[choice.image.key.sop_instance_uid][1] for view, choice in choices.items()}
-        return scored(estimate_study(crops, self._model))
+            return not_scored(uid, hindrance.code, hindrance.detail) | about
+        kept = {image.sop_instance_uid: image for _, _, image in seen.values() if image}
+        crops = {view: stand(kept[choice.image.key.sop_instance_uid], choice) for view, choice in choices.items()}
+        return scored(estimate_study(crops, self._model)) | about
 
 
 def score_here(plan: Plan, sources: Iterable[Source]) -> Iterator[Row | Unavailable]:

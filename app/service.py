@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from app.adapters.bundle.engine import Engine, Inquiry, gathered
 from app.adapters.bundle.store import Bundle
-from app.adapters.dicom import read_names
+from app.adapters.dicom import read_names, read_refused
 from app.adapters.drawing.png import encode_png
 from app.adapters.storage.audit_trail import Action, AuditTrail, about
 from app.adapters.storage.repository import AnalysisRepository
@@ -23,18 +23,23 @@ from app.adapters.telemetry.metrics import Metrics
 from app.adapters.telemetry.traces import span
 from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
+from app.core.evidence import Evidence, Recognition, digest_rules, gather, recognise
 from app.core.naming import ViewRule
-from app.core.pipeline import all_or_refuse, fingerprint, read_outputs
+from app.core.pipeline import fingerprint, read_outputs
 from app.core.recent import Recent
 from app.core.scanners import name_scanner
 from app.core.tensors import to_picture
 from app.core.values import Analysis, Content, Crop, Estimate, View
-from app.core.views import Candidate, assign_views, recognise_view
+from app.core.views import Candidate, assign_views, evidence_of, told
 
 logger = logging.getLogger(__name__)
 
 REMEMBERED_STUDIES: Final = 10_000
 """Repeats come within hours; one whose study is forgotten, or known to another replica alone, costs some computing."""
+
+
+MAX_READERS: Final = 4
+"""A study has four images; each process has some 60 MB, and the network takes ten times as long as reading."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +117,8 @@ class AnalysisService:
         self._audit = audit
         self._metrics = metrics
         self._readers = readers
+        self.rules_digest = digest_rules(view_rules)
+        self.at_once = min(threads, MAX_READERS)
         self._view_rules = view_rules
         self._scanners = scanners
 
@@ -161,8 +168,8 @@ class AnalysisService:
         with self._stage("read"), self._refused_images_counted():
             return self._read(content)
 
-    def preview(self, content: Content) -> tuple[View | None, Crop]:
-        """Read and crop one image and tell which view it says it shows; nothing is stored.
+    def preview(self, content: Content) -> tuple[Recognition | None, Crop]:
+        """Read and crop one image and tell which view it says it shows by itself; nothing is stored.
 
         Raises
         ------
@@ -170,17 +177,18 @@ class AnalysisService:
         """
         self.check_size(content)
         crop = self._read(content)
-        return recognise_view(crop.view_texts, self._view_rules), crop
+        recognition = self._by_itself(Candidate("file", crop))
+        return recognition, told(crop, recognition) if recognition else crop
 
-    def recognise(self, content: bytes) -> View | None:
-        """Tell which view an image says it shows, without its pixels.
+    def gather(self, content: bytes, study_instance_uid: str) -> Evidence:
+        """Gather what the attributes of an image say of its view, without its pixels.
 
         Raises
         ------
         DicomError
             If it is no ultrasound image, or damaged.
         """
-        return recognise_view(read_names(content), self._view_rules)
+        return gather(read_names(content), study_instance_uid, self._view_rules)
 
     def _recorded(self, answer: Callable[[], tuple[Analysis, bool]]) -> tuple[Analysis, bool]:
         started = time.perf_counter()
@@ -195,27 +203,30 @@ class AnalysisService:
 
     def _crops(self, parts: Sequence[Part], ahead: Inquiry | None, *, allow_partial: bool) -> dict[View, Crop]:
         with self._stage("read"), self._refused_images_counted():
-            candidates = all_or_refuse(self._pool.map(lambda part: self._attempt_read(part, ahead), parts))
+            candidates = list(self._pool.map(lambda part: self._attempt_read(part, ahead), parts))
             return assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
 
-    def _attempt_read(self, part: Part, ahead: Inquiry | None) -> Candidate | AnalysisError:
+    def _attempt_read(self, part: Part, ahead: Inquiry | None) -> Candidate:
         try:
             self.check_size(part.content)
-            candidate = Candidate(
-                part.name, self._read(part.content, declared=bool(part.declared_view)), part.declared_view
-            )
+            crop = self._read(part.content, declared=bool(part.declared_view))
         except AnalysisError as error:
-            error.part = part.name
-            return error
+            return Candidate(part.name, read_refused(bytes(part.content), error), part.declared_view)
+        candidate = Candidate(part.name, crop, part.declared_view)
         if ahead and self._engine.has_a_free_core:
-            self._ask_ahead(ahead, candidate)
+            self._ask_ahead(ahead, candidate, crop)
         return candidate
 
-    def _ask_ahead(self, inquiry: Inquiry, image: Candidate) -> None:
+    def _ask_ahead(self, inquiry: Inquiry, image: Candidate, crop: Crop) -> None:
         """Ask about an image before the others are read; a study that was answered before is most likely a repeat."""
-        view = image.declared_view or recognise_view(image.crop.view_texts, self._view_rules)
-        if view and image.crop.study_instance_uid not in self._answered:
-            inquiry.ask(view, image.crop.tissue)
+        recognition = self._by_itself(image)
+        if recognition and crop.study_instance_uid not in self._answered:
+            inquiry.ask(recognition.view, crop.tissue)
+
+    def _by_itself(self, image: Candidate) -> Recognition | None:
+        """Tell the view of an image without the others of its study."""
+        (recognition,) = recognise([evidence_of(image, self._view_rules)])
+        return recognition
 
     def _read(self, content: Content, *, declared: bool = False) -> Crop:
         """Read and crop one object, and call its scanner as the operator does."""
@@ -253,6 +264,7 @@ class AnalysisService:
             stored, is_new = self.repository.add(analysis, question, pngs, by)
         if not is_new:
             return self._repeated(stored, by)
+        self._metrics.recognised(view.view_source for view in stored.estimate.views)
         self._metrics.pdff(stored.estimate.pdff_percent, next(iter(crops.values())).origin.scanner)
         return stored, True
 

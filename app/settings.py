@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     max_instance_mib: Annotated[int, Field(ge=1)] = Field(32, description="Largest DICOM file accepted, MiB.")
     max_body_mib: Annotated[int, Field(ge=1)] = Field(136, description="Largest request body accepted, MiB.")
     max_stow_mib: Annotated[int, Field(ge=1)] = Field(
-        4096, description="Largest body of instances sent by STOW-RS, MiB; one instance at a time is in memory."
+        4096, description="Largest body of instances sent by STOW-RS, MiB; a few instances are in memory at a time."
     )
     max_stow_parts: Annotated[int, Field(ge=1)] = Field(2000, description="Most instances in one STOW-RS request.")
     stow_timeout_s: Annotated[float, Field(gt=0)] = Field(600, description="Time for a STOW-RS body to arrive.")

@@ -4,38 +4,22 @@ What is analysed follows from what is kept, at any time and in any process: noth
 restart or two processes at once lead to the same analysis.
 """
 
-import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
-from app.adapters.dicom import Identity, check_identity, read_identity
+from app.adapters.dicom import Identity
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.study_repository import StudyRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
-from app.core.errors import (
-    AnalysisError,
-    DicomError,
-    ImageError,
-    MixedStudies,
-    NotUltrasound,
-    OwnResult,
-    UnrecognisedView,
-    UploadError,
-)
+from app.core.choice import Choice, choose_images, received_image, stand
+from app.core.errors import AnalysisError
 from app.core.pipeline import image_key, question
-from app.core.studies import (
-    Choice,
-    ReceivedImage,
-    ReceivedInstance,
-    choose_images,
-    obstacle,
-    received_image,
-    standing_images,
-)
+from app.core.studies import ReceivedInstance, is_of_views, obstacle, standing_images, views_of
 from app.core.values import Analysis, AnalysisWarning, Crop, View
+from app.looking import Seen, look
 from app.service import AnalysisService
 
 logger = logging.getLogger(__name__)
@@ -53,7 +37,7 @@ class Receipt:
     identity : Identity or None
         None of what is no DICOM object, or does not say which.
     refusal : str or None
-        Code of why it was not accepted. Not the error: its traceback would keep the whole object in memory.
+        Code of why it was not accepted.
     """
 
     identity: Identity | None
@@ -72,7 +56,7 @@ class StudyState:
         What keeps the received images from being analysed.
     current : Analysis or None
         The newest analysis of the images that stand for the views now; where they cannot be analysed, or none was
-        received one by one, the newest complete analysis, or else the newest.
+        received one by one, the newest complete analysis, or else the newest, of images that still show its views.
     analyses : list of Analysis
         Newest first, the current one included.
     """
@@ -96,6 +80,7 @@ class StudyService:
 
     def __init__(self, service: AnalysisService, received: StudyRepository, metrics: Metrics) -> None:
         self.max_instance_bytes = service.max_instance_bytes
+        self.at_once = service.at_once
         self._service = service
         self._analyses = service.repository
         self._received = received
@@ -104,74 +89,42 @@ class StudyService:
     def receive(self, content: bytes, by: Actor, expected_study: str | None = None) -> Receipt:
         """Keep the crop of an image of a view; set aside what is none; refuse what should be one and cannot be used.
 
-        Parameters
-        ----------
-        content : bytes
-            At most one byte more than the limit: enough to see that it is too large, and what it is.
-        by : Actor
-        expected_study : str or None
-            Study Instance UID that the sender named.
+        Raises
+        ------
+        StorageUnavailable
+        """
+        return self.keep(self.look(content, expected_study), by)
+
+    def look(self, content: bytes, expected_study: str | None = None) -> Seen:
+        """See what an instance is, as `app.looking.look` does; nothing is kept."""
+        return look(self._service, self._known, content, expected_study)
+
+    def keep(self, seen: Seen, by: Actor) -> Receipt:
+        """Keep what was seen, one instance after another in the order in which they came.
 
         Raises
         ------
         StorageUnavailable
         """
-        try:
-            identity = read_identity(content)
-        except AnalysisError as error:
-            return self._refused(None, error)
-        try:
-            check_identity(identity)
-            _check_study(identity, expected_study)
-        except AnalysisError as error:
-            return self._refused(identity, error)
-        return self._file(identity, content, by)
+        if seen.instance is None or seen.identity is None:
+            self._metrics.received("refused", seen.refusal or "")
+            return Receipt(seen.identity, seen.refusal)
+        known = self._known(seen.identity)
+        if seen.content and known != seen.instance:  # another content came in between
+            return self.receive(seen.content, by)
+        self._metrics.received(*_outcome(seen.instance, known))
+        if known is None or not (_is_same(known, seen.instance) or (known.image and not seen.is_readable)):
+            self._put(seen.instance, seen.crop, known, by)
+        return Receipt(seen.identity, seen.refusal)
 
-    def refuse(self, error: AnalysisError) -> Receipt:
-        """Refuse what does not even say that it is DICOM."""
-        return self._refused(None, error)
-
-    def _file(self, identity: Identity, content: bytes, by: Actor) -> Receipt:
-        try:
-            self._metrics.received(self._keep(identity, content, by))
-        except (NotUltrasound, OwnResult, UnrecognisedView, ImageError) as error:
-            self._note(identity, content, error, by, refused=False)
-            self._metrics.received("set_aside", error.code)
-        except (UploadError, DicomError) as error:
-            self._note(identity, content, error, by, refused=True)
-            return self._refused(identity, error)
-        return Receipt(identity)
-
-    def _keep(self, identity: Identity, content: bytes, by: Actor) -> str:
-        """Keep the crop of an image of a view; return what is counted."""
-        view = self._service.recognise(content)
-        if view is None:
-            raise UnrecognisedView(f"No attribute of the object names one of the views {', '.join(View)}.")
-        self._service.check_size(content)
-        instance = _received(identity, content)
-        known = self._known(identity)
-        if known and known.image and (known.image.view, known.content_sha256) == (view, instance.content_sha256):
-            return "repeated"
-        crop = _with_change(self._service.read_crop(content), known)
-        self._received.put(replace(instance, image=received_image(view, crop)), by, crop)
-        return "stored"
-
-    def _note(self, identity: Identity, content: bytes, error: AnalysisError, by: Actor, *, refused: bool) -> None:
-        """Remember why an instance was not used. A damaged copy does not drive out the image that is there."""
-        known = self._known(identity)
-        if refused and known and known.image:
-            return
-        reason = AnalysisWarning(error.code, error.detail)
-        noted = replace(_received(identity, content), reason=reason, refused=refused)
-        if known is None or (known.reason, known.content_sha256) != (reason, noted.content_sha256):
-            self._received.put(noted, by)
+    def _put(self, instance: ReceivedInstance, crop: Crop | None, known: ReceivedInstance | None, by: Actor) -> None:
+        if crop:
+            crop = _with_change(crop, known)
+            instance = replace(instance, image=received_image(crop))
+        self._received.put(instance, by, crop)
 
     def _known(self, identity: Identity) -> ReceivedInstance | None:
         return self._received.find(identity.study_instance_uid, identity.sop_instance_uid)
-
-    def _refused(self, identity: Identity | None, error: AnalysisError) -> Receipt:
-        self._metrics.received("refused", error.code)
-        return Receipt(identity, error.code)
 
     def settle(self, study_instance_uids: Iterable[str], by: Actor) -> None:
         """Analyse those of the studies that can be; a failure is for the log, and for the next attempt.
@@ -186,13 +139,13 @@ class StudyService:
                 logger.error("analysis postponed: code=%s", error.code)  # noqa: TRY400 - one line says it
 
     def _settle(self, study_instance_uid: str, by: Actor) -> None:
-        choices = choose_images(_images(self._received.instances(study_instance_uid)))
+        choices = choose_images(views_of(self._received.instances(study_instance_uid)))
         images = standing_images(choices)
         if obstacle(choices) or self._analyses.find(question(images, self._service.bundle.sha256)):
             return
         crops = self._received.crops(images)
         if crops.keys() == images.keys():  # else an image was replaced meanwhile, and whoever did so comes here too
-            self._service.analyse_crops(crops, by)
+            self._service.analyse_crops({view: stand(crops[view], choices[view]) for view in choices}, by)
 
     def forgotten(self, since: datetime | None = None) -> Iterator[str]:
         """Find studies that have every view and no analysis: the process ended in between, or the analysis failed.
@@ -205,7 +158,7 @@ class StudyService:
             Only studies of which an image was received at this time or later.
         """
         after = ""
-        while uids := self._received.studies_with_all_views(after=after, since=since):
+        while uids := self._received.studies_with_enough_images(after=after, since=since):
             for uid in uids:
                 state = read_state(self._analyses, self._received, uid)
                 if state and state.obstacle is None and state.current is None:
@@ -219,9 +172,10 @@ def read_state(analyses: AnalysisRepository, received: StudyRepository, study_in
     answered, _ = analyses.page(study_instance_uid=study_instance_uid, limit=MAX_ANALYSES, cursor=None)
     if not instances and not answered:
         return None
-    choices = choose_images(_images(instances))
+    choices = choose_images(views_of(instances))
     hindrance = obstacle(choices)
-    current = newest_complete(answered) if hindrance else _answer(analyses, choices, answered)
+    true = [each for each in answered if is_of_views(each, instances)]
+    current = newest_complete(true) if hindrance else _answer(analyses, choices, answered)
     return StudyState(instances, choices, hindrance, current, answered)
 
 
@@ -240,23 +194,21 @@ def _answer(
     return max((each for each in found if each), key=lambda each: each.created_at, default=None)
 
 
-def _images(instances: Iterable[ReceivedInstance]) -> list[ReceivedImage]:
-    return [instance.image for instance in instances if instance.image]
+def _outcome(instance: ReceivedInstance, known: ReceivedInstance | None) -> tuple[str, str]:
+    """Name what became of an instance as the metrics count it, and why."""
+    if instance.reason:
+        return "refused" if instance.refused else "set_aside", instance.reason.code
+    return "repeated" if known and _is_same(known, instance) else "stored", ""
 
 
-def _check_study(identity: Identity, expected_study: str | None) -> None:
-    if expected_study not in (None, identity.study_instance_uid):
-        raise MixedStudies("The object belongs to another (0020,000D) Study Instance UID than the address names.")
+def _is_same(known: ReceivedInstance, instance: ReceivedInstance) -> bool:
+    """Tell whether an instance says nothing new, whenever it was received."""
+    return _content(known) == _content(instance)
 
 
-def _received(identity: Identity, content: bytes) -> ReceivedInstance:
-    return ReceivedInstance(
-        study_instance_uid=identity.study_instance_uid,
-        sop_instance_uid=identity.sop_instance_uid,
-        sop_class_uid=identity.sop_class_uid,
-        content_sha256=hashlib.sha256(content).hexdigest(),
-        received_at=datetime.now(UTC),
-    )
+def _content(instance: ReceivedInstance) -> tuple[object, ...]:
+    key = instance.image and instance.image.key
+    return instance.content_sha256, instance.looked_by, instance.evidence, key, instance.reason, instance.refused
 
 
 def _with_change(crop: Crop, known: ReceivedInstance | None) -> Crop:

@@ -132,7 +132,7 @@ def us_instance(
     Parameters
     ----------
     view : View or str or None
-        Named in (0018,1030) Protocol Name: a view by what a sonographer types, a text as it is, None not at all.
+        Named in (0020,4000) Image Comments: a view by what a sonographer types, a text as it is, None not at all.
     participant, study, number : int
         Who, which examination, which image of it: the UIDs derive from them.
     rows, columns, frames : int
@@ -238,7 +238,7 @@ def _us_dataset(
     dataset.PatientName, dataset.PatientID = PATIENT_NAME, f"QX-{participant}"
     dataset.PatientBirthDate, dataset.PatientSex = "19700101", "O"
     if view is not None:
-        dataset.ProtocolName = VIEW_NAMES[view] if isinstance(view, View) else view
+        dataset.ImageComments = VIEW_NAMES[view] if isinstance(view, View) else view
     if len(cine) > 1:
         dataset.NumberOfFrames = len(cine)
     dataset.Rows, dataset.Columns = cine.shape[1:3]

@@ -1,6 +1,7 @@
 """Small real classes that stand in for heavy parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from app.core.values import (
     HeadOutputs,
     LinearHead,
     Preprocessing,
+    ScreenNaming,
     Target,
     Thresholds,
     View,
@@ -45,10 +47,22 @@ class FakeNetwork:
 
 
 class ReadersInProcess:
-    """Reads where it is called, for tests that start many services."""
+    """Reads where it is called, for tests that start many services.
+
+    Parameters
+    ----------
+    screens : mapping of str to ScreenNaming
+        What stands on the screens of images, by SOP Instance UID; other screens are not read.
+    """
+
+    def __init__(self, screens: Mapping[str, ScreenNaming] | None = None) -> None:
+        self.screens = screens or {}
+        self.read_uids: list[str] = []
 
     def read(self, content: Content, *, declared: bool = False) -> Crop:
-        return crop_instance(read_instance(bytes(content)))
+        crop = crop_instance(read_instance(bytes(content)))
+        self.read_uids.append(crop.sop_instance_uid)
+        return replace(crop, screen=self.screens.get(crop.sop_instance_uid))
 
     def close(self) -> None:
         pass

@@ -12,7 +12,8 @@ from app.api.problems import problem_responses
 from app.api.runtime import ServiceDep
 from app.api.schemas import PreviewOut, WarningOut
 from app.api.uploads import contents
-from app.core.values import Crop, View
+from app.core.evidence import Recognition
+from app.core.values import Crop
 
 router = APIRouter(prefix="/v1", tags=["analyses"])
 
@@ -26,17 +27,18 @@ _WIDTH = 480
 )
 def post_preview(service: ServiceDep, _by: ActorDep, file: Annotated[UploadFile, File()]) -> PreviewOut:
     """Nothing is stored, no number is estimated; a refusal is the one that the study would get for this file."""
-    view, crop = service.preview(contents(file, service.max_instance_bytes + 1))
-    return preview_out(view, crop)
+    recognition, crop = service.preview(contents(file, service.max_instance_bytes + 1))
+    return preview_out(recognition, crop)
 
 
-def preview_out(view: View | None, crop: Crop) -> PreviewOut:
+def preview_out(recognition: Recognition | None, crop: Crop) -> PreviewOut:
     """Write what was seen as a response."""
     return PreviewOut(
         study_instance_uid=crop.study_instance_uid,
         sop_instance_uid=crop.sop_instance_uid,
         frame_number=crop.frame_number,
-        view=view,
+        view=recognition and recognition.view,
+        view_source=recognition and recognition.source,
         tissue_box=tuple(crop.tissue.box),
         thumbnail=data_uri(encode_png(shrink(crop.tissue.pixels, _WIDTH))),
         warnings=[WarningOut.model_validate(warning) for warning in crop.warnings],

@@ -16,7 +16,7 @@ from app.api.runtime import RepositoryDep, RuntimeDep
 from app.api.templating import TEMPLATES
 from app.core.errors import BundleError
 from app.core.notices import NOTICE, VIEW_NAMES
-from app.core.report import SCALE_PERCENT, Pictures, Report, place_on_scale
+from app.core.report import SCALE_PERCENT, Pictures, Report, describe_image, place_on_scale
 from app.core.values import Analysis, Floats, GreyImage, Target, View
 from app.service import AnalysisService
 
@@ -119,6 +119,7 @@ def render_html(report: Report) -> str:
         view_names=VIEW_NAMES,
         scale=SCALE_PERCENT,
         place=place_on_scale,
+        describe_image=describe_image,
         data_uri=data_uri,
         version=__version__,
     )

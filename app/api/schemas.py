@@ -5,13 +5,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.choice import ChoiceReason
 from app.core.notices import NOTICE, SCORE, all_warnings
-from app.core.studies import ChoiceReason
-from app.core.values import Analysis, Estimate, View, ViewEstimate
+from app.core.unrecognised import WHERE_RULES_ARE, LookedAt
+from app.core.values import Analysis, Estimate, View, ViewEstimate, ViewSource
 
 
 class _Out(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+_SOURCE = "What told the view: the sender's form field, a DICOM attribute, or the text on the screen."
 
 
 class WarningOut(_Out):
@@ -48,6 +52,7 @@ class ViewOut(_Out):
     """What one view says."""
 
     view: View
+    view_source: ViewSource | None = Field(description=f"{_SOURCE} Null in analyses from before this was noted.")
     sop_instance_uid: str
     frame_number: int
     pdff_percent: float
@@ -91,6 +96,7 @@ class CandidateOut(_Out):
     """A received image that may stand for its view."""
 
     sop_instance_uid: str
+    view_source: ViewSource = Field(description=_SOURCE)
     frame_number: int
     taken_at: str | None = Field(description="Date and time of the image, DICOM's digits.")
     instance_number: int | None
@@ -115,6 +121,7 @@ class SetAsideOut(_Out):
     received_at: datetime
     code: str
     detail: str
+    looked_at: list[LookedAt] = Field(description="Where the name of a view was looked for; not what was read there.")
 
 
 class AnalysisReference(_Out):
@@ -133,8 +140,9 @@ class StudyOut(_Out):
     views_in: list[View]
     views_missing: list[View]
     choice_rule: str
+    view_rules: str = Field(WHERE_RULES_ARE, description="Where a site writes rules for the names that it uses.")
     received: list[StudyViewOut] = Field(description="Views received one by one (STOW-RS), and what stands for each.")
-    set_aside: list[SetAsideOut] = Field(description="Accepted, but no view of ours.")
+    set_aside: list[SetAsideOut] = Field(description="Accepted, but not an image of one of the four views.")
     refused: list[SetAsideOut] = Field(description="Would be a view, but could not be used; the sender was told.")
     waiting_for: WarningOut | None = Field(description="What keeps the received images from being analysed.")
     analysis: AnalysisOut | None = Field(description="The current one: of the images that stand for the views now.")
@@ -155,7 +163,11 @@ class PreviewOut(_Out):
     study_instance_uid: str
     sop_instance_uid: str
     frame_number: int
-    view: View | None = Field(description="Read from its attributes; null if none of them names exactly one view.")
+    view: View | None = Field(
+        description="By its own attributes or its screen; null if they do not name exactly one view. Attributes that "
+        "describe the whole examination are weighed when the study is sent."
+    )
+    view_source: ViewSource | None = Field(description=_SOURCE)
     tissue_box: tuple[int, int, int, int]
     thumbnail: str = Field(description="The tissue crop, at most 480 pixels wide: a data URI of a PNG.")
     warnings: list[WarningOut]
@@ -210,6 +222,7 @@ def _view_out(analysis_id: str, view: ViewEstimate) -> ViewOut:
     base = f"/v1/analyses/{analysis_id}/views/{view.view}"
     return ViewOut(
         view=view.view,
+        view_source=view.view_source,
         sop_instance_uid=view.sop_instance_uid,
         frame_number=view.frame_number,
         pdff_percent=view.pdff_percent,

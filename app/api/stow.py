@@ -1,6 +1,8 @@
 """STOW-RS (PS3.18 10.5): a body of any number of instances in, what became of each out."""
 
+import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
@@ -17,6 +19,7 @@ from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep, StudiesDep
 from app.core.access import Actor
 from app.core.errors import AnalysisError, MalformedMultipart, NotAcceptable, UnsupportedMediaType
+from app.looking import Seen
 from app.studies import Receipt, StudyService
 
 logger = logging.getLogger(__name__)
@@ -76,8 +79,7 @@ async def _store(request: Request, max_parts: int, studies: StudyService, by: Ac
     receipts: list[Receipt] = []
     body = request.stream()
     try:
-        async for part in _parts(body, reader):
-            receipts.append(await run_in_threadpool(_receive, studies, part, by, study_uid))  # noqa: PERF401 - see finally
+        await _receive_all(_parts(body, reader), studies, by, study_uid, receipts)
     except AnalysisError:
         await _drain(body)
         raise
@@ -111,10 +113,33 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
                 return
 
 
-def _receive(studies: StudyService, part: RelatedPart, by: Actor, study_uid: str | None) -> Receipt:
+async def _receive_all(
+    parts: AsyncIterator[RelatedPart], studies: StudyService, by: Actor, study_uid: str | None, receipts: list[Receipt]
+) -> None:
+    """Look at as many parts at once as there are readers, and keep what is seen in the order of the parts."""
+    looking: deque[asyncio.Task[Seen]] = deque()
+
+    async def keep_next() -> None:
+        seen = await looking.popleft()
+        receipts.append(await run_in_threadpool(studies.keep, seen, by))
+
+    try:
+        async for part in parts:
+            looking.append(asyncio.create_task(run_in_threadpool(_look, studies, part, study_uid)))
+            if len(looking) == studies.at_once:
+                await keep_next()
+    finally:  # what came whole is kept, whatever comes behind it
+        try:
+            while looking:
+                await keep_next()
+        finally:
+            await asyncio.gather(*looking, return_exceptions=True)
+
+
+def _look(studies: StudyService, part: RelatedPart, study_uid: str | None) -> Seen:
     if part.media_type != DICOM_MEDIA_TYPE:
-        return studies.refuse(UnsupportedMediaType(f"A part is not {DICOM_MEDIA_TYPE}."))
-    return studies.receive(part.content, by, study_uid)
+        return Seen(None, refusal=UnsupportedMediaType.code)
+    return studies.look(part.content, study_uid)
 
 
 def _studies(receipts: list[Receipt]) -> set[str]:

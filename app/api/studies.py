@@ -1,6 +1,6 @@
 """GET /v1/studies: what is known of a study that fills up."""
 
-from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -18,9 +18,11 @@ from app.api.schemas import (
     WarningOut,
     analysis_out,
 )
+from app.core.choice import CHOICE_RULE, Choice, ShownView
 from app.core.errors import UnknownResource
-from app.core.studies import CHOICE_RULE, Choice, ReceivedInstance
-from app.core.values import View
+from app.core.studies import ReceivedInstance, is_of_views, set_aside, views_of
+from app.core.unrecognised import looked_at
+from app.core.values import AnalysisWarning, View
 from app.studies import StudyState, read_state
 
 router = APIRouter(prefix="/v1", tags=["studies"])
@@ -46,15 +48,16 @@ def get_study(study_instance_uid: Uid, runtime: RuntimeDep, by: ActorDep) -> Stu
 
 def study_out(study_instance_uid: str, state: StudyState) -> StudyOut:
     """Write a study's state as a response."""
-    views_in = {view.view for analysis in state.analyses for view in analysis.estimate.views} | set(state.choices)
+    valid = [analysis for analysis in state.analyses if is_of_views(analysis, state.instances)]
+    views_in = {view.view for analysis in valid for view in analysis.estimate.views} | set(state.choices)
     return StudyOut(
         study_instance_uid=study_instance_uid,
         views_in=[view for view in View if view in views_in],
         views_missing=[view for view in View if view not in views_in],
         choice_rule=CHOICE_RULE,
-        received=[_view_out(choice, state.instances) for choice in state.choices.values()],
-        set_aside=[_set_aside_out(each) for each in state.instances if not each.refused and each.reason],
-        refused=[_set_aside_out(each) for each in state.instances if each.refused],
+        received=[_view_out(view, choice, state) for view, choice in state.choices.items()],
+        set_aside=[_set_aside_out(each, reason) for each, reason in set_aside(state.instances)],
+        refused=[_set_aside_out(each, each.reason) for each in state.instances if each.refused and each.reason],
         waiting_for=WarningOut.model_validate(state.obstacle) if state.obstacle and state.instances else None,
         analysis=analysis_out(state.current) if state.current else None,
         superseded=[
@@ -67,34 +70,36 @@ def study_out(study_instance_uid: str, state: StudyState) -> StudyOut:
     )
 
 
-def _view_out(choice: Choice, instances: Sequence[ReceivedInstance]) -> StudyViewOut:
-    candidates = [each for each in instances if each.image and each.image.view == choice.image.view]
+def _view_out(view: View, choice: Choice, state: StudyState) -> StudyViewOut:
+    received_at = {each.sop_instance_uid: each.received_at for each in state.instances}
+    shown = [each for each in views_of(state.instances) if each.recognition.view == view]
     return StudyViewOut(
-        view=choice.image.view,
+        view=view,
         chosen=choice.image.key.sop_instance_uid,
         chosen_because=choice.reason,
-        candidates=[_candidate_out(each) for each in candidates],
+        candidates=[_candidate_out(each, received_at[each.image.key.sop_instance_uid]) for each in shown],
     )
 
 
-def _candidate_out(instance: ReceivedInstance) -> CandidateOut:
-    assert instance.image  # noqa: S101 - else it is no candidate
+def _candidate_out(shown: ShownView, received_at: datetime) -> CandidateOut:
+    image = shown.image
     return CandidateOut(
-        sop_instance_uid=instance.sop_instance_uid,
-        frame_number=instance.image.key.frame_number,
-        taken_at=instance.image.taken_at or None,
-        instance_number=instance.image.instance_number,
-        received_at=instance.received_at,
-        warnings=[WarningOut.model_validate(warning) for warning in instance.image.warnings],
+        sop_instance_uid=image.key.sop_instance_uid,
+        view_source=shown.recognition.source,
+        frame_number=image.key.frame_number,
+        taken_at=image.taken_at or None,
+        instance_number=image.instance_number,
+        received_at=received_at,
+        warnings=[WarningOut.model_validate(each) for each in (*image.warnings, *shown.recognition.warnings)],
     )
 
 
-def _set_aside_out(instance: ReceivedInstance) -> SetAsideOut:
-    assert instance.reason  # noqa: S101 - an instance without image has a reason
+def _set_aside_out(instance: ReceivedInstance, reason: AnalysisWarning) -> SetAsideOut:
     return SetAsideOut(
         sop_instance_uid=instance.sop_instance_uid,
         sop_class_uid=instance.sop_class_uid,
         received_at=instance.received_at,
-        code=instance.reason.code,
-        detail=instance.reason.detail,
+        code=reason.code,
+        detail=reason.detail,
+        looked_at=looked_at(instance.evidence),
     )

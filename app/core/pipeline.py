@@ -1,14 +1,13 @@
 """The whole walk, from instances to estimate: crop every view, then estimate the study."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from app.core.ensemble import combine_views, out_of_range
-from app.core.errors import AnalysisError, ImageError
+from app.core.errors import ImageError
 from app.core.heads import finite, probability
 from app.core.tensors import to_pictures
 from app.core.tissue import extract_tissue
@@ -28,9 +27,6 @@ from app.core.values import (
     View,
     ViewEstimate,
 )
-from app.core.views import refuse_all
-
-Attempted = TypeVar("Attempted")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,19 +68,6 @@ def crop_instance(instance: DicomInstance) -> Crop:
         origin=instance.origin,
         warnings=(*instance.warnings, *_tissue_warnings(tissue)),
     )
-
-
-def all_or_refuse(attempts: Iterable[Attempted | AnalysisError]) -> list[Attempted]:
-    """Give what all attempts gave, or raise the first refusal with the others in its ``also``."""
-    results: list[Attempted] = []
-    errors: list[AnalysisError] = []
-    for attempt in attempts:
-        if isinstance(attempt, AnalysisError):
-            errors.append(attempt)
-        else:
-            results.append(attempt)
-    refuse_all(errors)
-    return results
 
 
 def estimate_study(crops: Mapping[View, Crop], model: Model) -> Estimate:
@@ -137,6 +120,7 @@ def estimate_view(view: View, crop: Crop, values: Floats, cams: Floats) -> ViewE
         probability_ge5=probability(ge5),
         probability_ge10=probability(ge10),
         cams=dict(zip(Target, cams, strict=True)),
+        view_source=crop.view_source,
         origin=crop.origin,
         warnings=(*crop.warnings, *out_of_range(pdff_percent)),
     )

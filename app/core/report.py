@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.core.notices import remarks
-from app.core.values import Analysis, View
+from app.core.values import Analysis, View, ViewEstimate, ViewSource
 
 SCALE_PERCENT = (0, 5, 10, 20, 30, 40)
 """Marks of the scale that an estimate is drawn on."""
+_TOLD_BY = {
+    ViewSource.SENDER: "named by the sender",
+    ViewSource.ATTRIBUTE: "from DICOM",
+    ViewSource.SCREEN: "from the screen",
+}
 READING = (
     "P is a score at equal class frequency, not calibrated. A map shows where a sum comes from, not why. "
     "The method is that of doi 10.1002/jum.15693."
@@ -72,6 +77,13 @@ class Report:
             f"{'≥ 5 %' if estimate.steatosis_ge5 else 'below 5 %'} (threshold {thresholds.ge5:.2f})",
             f"{'≥ 10 %' if estimate.steatosis_ge10 else 'below 10 %'} (threshold {thresholds.ge10:.2f})",
         )
+
+
+def describe_image(view: ViewEstimate) -> str:
+    """Say which image a view's numbers come from, where its tissue was found, and what told its view."""
+    box = ", ".join(map(str, view.tissue_box))
+    told = "" if view.view_source is None else f" · view {_TOLD_BY[view.view_source]}"
+    return f"{view.sop_instance_uid}{told} · tissue {box} (from the {view.tissue_source}) · {view.decoder}"
 
 
 def place_on_scale(pdff_percent: float) -> float:

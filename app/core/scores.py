@@ -24,6 +24,7 @@ _OF_THE_STUDY: Final[Mapping[str, type]] = {
 }
 _OF_A_VIEW: Final[Mapping[str, type]] = {
     "sop_instance_uid": str,
+    "view_source": str,
     "pdff_percent": float,
     "probability_ge5": float,
     "probability_ge10": float,

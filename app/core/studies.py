@@ -1,64 +1,22 @@
-"""A study that fills up: which image stands for each view, and whether the study can be analysed.
+"""A study that fills up: what was received of it, which views that shows, and whether it can be analysed.
 
 All of it is derived from what was received, so the order in which instances arrive cannot matter.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from itertools import combinations
 
-from app.core.pipeline import image_key
-from app.core.values import AnalysisWarning, Crop, ImageKey, View
-
-CHOICE_RULE = (
-    "Of several images of a view, the one taken last stands for it; of those, the one with the highest "
-    "(0020,0013) Instance Number; of those, the one with the greatest (0008,0018) SOP Instance UID. "
-    "What an image does not say counts as least."
-)
-
-
-class ChoiceReason(StrEnum):
-    """Which part of `CHOICE_RULE` decided."""
-
-    ONLY_IMAGE = "only_image"
-    TAKEN_LAST = "taken_last"
-    HIGHEST_INSTANCE_NUMBER = "highest_instance_number"
-    GREATEST_SOP_INSTANCE_UID = "greatest_sop_instance_uid"
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedImage:
-    """What is known of a received image of a view, without its pixels.
-
-    Attributes
-    ----------
-    view : View
-    key : ImageKey
-    taken_at : str
-        Date and time of the image, digits that sort; empty if the object does not say.
-    instance_number : int or None
-        (0020,0013).
-    warnings : tuple of AnalysisWarning
-    """
-
-    view: View
-    key: ImageKey
-    taken_at: str = ""
-    instance_number: int | None = None
-    warnings: tuple[AnalysisWarning, ...] = ()
-
-
-def received_image(view: View, crop: Crop) -> ReceivedImage:
-    """Keep of a crop what a choice is made by."""
-    return ReceivedImage(view, image_key(crop), crop.origin.taken_at, crop.origin.instance_number, crop.warnings)
+from app.core.choice import Choice, ReceivedImage, ShownView, shown_views
+from app.core.evidence import Evidence
+from app.core.unrecognised import why_unrecognised
+from app.core.values import Analysis, AnalysisWarning, ImageKey, View, ViewSource
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedInstance:
-    """What is known of a received instance: either an image of a view, or the reason why it is none.
+    """What is known of a received instance: either an image that may show a view, or the reason why it shows none.
 
     Attributes
     ----------
@@ -68,6 +26,10 @@ class ReceivedInstance:
         Of the bytes that were received.
     received_at : datetime
         When this content was received first, UTC.
+    evidence : Evidence or None
+        What names its view; None of an object that is not an ultrasound image.
+    looked_by : str
+        Digest of the rules that it was looked at with; see `app.core.evidence.digest_rules`.
     image : ReceivedImage or None
     reason : AnalysisWarning or None
         Code and sentence; one of `image` and `reason` is there.
@@ -80,56 +42,16 @@ class ReceivedInstance:
     sop_class_uid: str
     content_sha256: str
     received_at: datetime
+    evidence: Evidence | None = None
+    looked_by: str = ""
     image: ReceivedImage | None = None
     reason: AnalysisWarning | None = None
     refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The image that stands for a view.
-
-    Attributes
-    ----------
-    image : ReceivedImage
-    reason : ChoiceReason
-        What put it before the next.
-    """
-
-    image: ReceivedImage
-    reason: ChoiceReason
-
-
-def choose_images(images: Iterable[ReceivedImage]) -> dict[View, Choice]:
-    """Choose for each view the image that stands for it, by `CHOICE_RULE`; their order does not matter.
-
-    Returns
-    -------
-    dict of View to Choice
-        The views that have an image, in the order of `View`.
-    """
-    candidates: dict[View, list[ReceivedImage]] = defaultdict(list)
-    for image in images:
-        candidates[image.view].append(image)
-    return {view: _choose(candidates[view]) for view in View if view in candidates}
-
-
-def _choose(candidates: list[ReceivedImage]) -> Choice:
-    best, *others = sorted(candidates, key=_rank, reverse=True)
-    return Choice(best, _reason(best, others[0]) if others else ChoiceReason.ONLY_IMAGE)
-
-
-def _rank(image: ReceivedImage) -> tuple[str, int, str]:
-    number = -1 if image.instance_number is None else image.instance_number
-    return image.taken_at, number, image.key.sop_instance_uid
-
-
-def _reason(best: ReceivedImage, next_best: ReceivedImage) -> ChoiceReason:
-    if best.taken_at != next_best.taken_at:
-        return ChoiceReason.TAKEN_LAST
-    if best.instance_number != next_best.instance_number:
-        return ChoiceReason.HIGHEST_INSTANCE_NUMBER
-    return ChoiceReason.GREATEST_SOP_INSTANCE_UID
+def views_of(instances: Iterable[ReceivedInstance]) -> list[ShownView]:
+    """Tell which views the received instances of one study show."""
+    return shown_views((each.evidence, each.image) for each in instances if each.evidence)
 
 
 def standing_images(choices: Mapping[View, Choice]) -> dict[View, ImageKey]:
@@ -154,3 +76,32 @@ def obstacle(choices: Mapping[View, Choice], *, allow_partial: bool = False) -> 
             detail = f"{first} and {second} are the same picture. Send another picture for one of them."
             return AnalysisWarning("duplicate_instance", detail)
     return None
+
+
+def set_aside(instances: Iterable[ReceivedInstance]) -> list[tuple[ReceivedInstance, AnalysisWarning]]:
+    """List the instances that were accepted and show no view, each with the reason."""
+    known = list(instances)
+    shown = {each.image.key.sop_instance_uid for each in views_of(known)}
+    reasons = [(each, each.reason or _unrecognised(each)) for each in known if not each.refused]
+    return [(each, reason) for each, reason in reasons if each.sop_instance_uid not in shown]
+
+
+def _unrecognised(instance: ReceivedInstance) -> AnalysisWarning:
+    return AnalysisWarning("unrecognised_view", why_unrecognised(instance.evidence or Evidence()))
+
+
+def is_of_views(analysis: Analysis, instances: Iterable[ReceivedInstance]) -> bool:
+    """Tell whether received images still show the views that an analysis took them for.
+
+    A text of the examination that told the first images of a study apart may turn out to be on all of them. What the
+    sender declared stands.
+    """
+    known = list(instances)
+    now = {each.image.key.sop_instance_uid: each.recognition.view for each in views_of(known)}
+    received = {each.sop_instance_uid for each in known if each.evidence}
+    return all(
+        view.view_source in (None, ViewSource.SENDER)
+        or view.sop_instance_uid not in received
+        or now.get(view.sop_instance_uid) == view.view
+        for view in analysis.estimate.views
+    )

@@ -40,6 +40,22 @@ class ViewSource(StrEnum):
     SCREEN = "screen"
 
 
+@dataclass(frozen=True, slots=True)
+class ViewTexts:
+    """The texts of an object that may name its view, each on one line.
+
+    Attributes
+    ----------
+    image : tuple of str
+        Of the image itself, most telling first; a `View` where a code names it.
+    examination : mapping of str to str
+        Keyword to text, of the attributes that describe the whole examination; those that have a value.
+    """
+
+    image: tuple[str, ...] = ()
+    examination: Mapping[str, str] = field(default_factory=dict)
+
+
 class ScreenNaming(NamedTuple):
     """What the text that is burned into a screen says of the view; the text itself is forgotten.
 
@@ -160,8 +176,7 @@ class DicomInstance:
         (0018,6011), possibly empty.
     is_flow_image : bool
         Whether (0008,0008) Image Type says that the image shows colour flow.
-    view_texts : tuple of str
-        Texts that may name the view, most telling attribute first.
+    view_texts : ViewTexts
     scanner_model : str
         (0008,1090) as the object says it.
     origin : Origin
@@ -179,7 +194,7 @@ class DicomInstance:
     number_of_frames: int = 1
     regions: tuple[UltrasoundRegion, ...] = ()
     is_flow_image: bool = False
-    view_texts: tuple[str, ...] = ()
+    view_texts: ViewTexts = ViewTexts()
     scanner_model: str = ""
     origin: Origin = Origin()
     decoder: str = ""
@@ -321,12 +336,14 @@ class Crop:
     decoder : str
         Library and version that decoded the pixels.
     tissue : Tissue
-    view_texts : tuple of str
-        Texts that may name the view, as `DicomInstance` has them; not stored.
+    view_texts : ViewTexts
+        As `DicomInstance` has them; not stored.
     scanner_model : str
         As the object says it; not stored.
     screen : ScreenNaming or None
         What the text on the screen says; None if it was not read. Not stored.
+    view_source : ViewSource or None
+        What told the view, once it is told.
     origin : Origin
     warnings : tuple of AnalysisWarning
     """
@@ -336,9 +353,10 @@ class Crop:
     frame_number: int
     decoder: str
     tissue: Tissue
-    view_texts: tuple[str, ...] = ()
+    view_texts: ViewTexts = ViewTexts()
     scanner_model: str = ""
     screen: ScreenNaming | None = None
+    view_source: ViewSource | None = None
     origin: Origin = Origin()
     warnings: tuple[AnalysisWarning, ...] = ()
 
@@ -385,6 +403,8 @@ class ViewEstimate:
         Outputs of the L1 logistic heads.
     cams : mapping of Target to ndarray of float64, shape (7, 7)
         Signed class activation maps in the head's unit: mean plus intercept is the head's output.
+    view_source : ViewSource or None
+        What told the view; None in analyses that were stored before this was noted.
     origin : Origin
     warnings : tuple of AnalysisWarning
     """
@@ -399,6 +419,7 @@ class ViewEstimate:
     probability_ge5: float
     probability_ge10: float
     cams: Mapping[Target, Floats]
+    view_source: ViewSource | None = None
     origin: Origin = Origin()
     warnings: tuple[AnalysisWarning, ...] = ()
 

@@ -49,7 +49,7 @@ def labelled(view: View, **arguments: Any) -> bytes:
     pixels = sector(*SIZE, seed=_number(view))
     pixels[1, : len(HEADER)] = HEADER
     attributes: dict[str, object] = {name: text for name, text in CANARIES.items() if name not in NAMES_A_VIEW}
-    attributes |= {"ProtocolName": f"{VIEW_NAMES[view]} {canary('ProtocolName')}"}
+    attributes |= {name: f"{VIEW_NAMES[view]} {canary(name)}" for name in ("ImageComments", "ProtocolName")}
     content = us_instance(
         view=view,
         pixels=pixels,
@@ -114,7 +114,7 @@ def ask(client: httpx2.Client, run: Run) -> None:
     wrong = labelled(View.LIVER_KIDNEY, StudyInstanceUID="1.2.3.4")
     bad = [ct_instance(), truncated(study[View.LIVER_KIDNEY], 0.9), truncated(study[View.LIVER_KIDNEY], 0.1), wrong]
     bad += [labelled(View.LIVER_KIDNEY, Modality="ZQOTHER", SOPClassUID="1.2"), labelled(View.LIVER_KIDNEY, Rows=0)]
-    bad += [us_instance(view=canary("ProtocolName")), study[View.LIVER_KIDNEY] + b"\0", canary("text").encode()]
+    bad += [us_instance(view=canary("ImageComments")), study[View.LIVER_KIDNEY] + b"\0", canary("text").encode()]
     run.answers = [made, post(study), *(post({**study, View.LIVER_KIDNEY: each}) for each in bad)]
     run.answers += [post({"instances": each}) for each in bad]
     run.answers += [store(client, [each]) for each in (*study.values(), *bad)]

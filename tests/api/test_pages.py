@@ -30,6 +30,7 @@ class TestPreview:
             seen = preview(client, study[View(view["view"])]).json()
             for name in ("view", "sop_instance_uid", "frame_number", "tissue_box", "warnings"):
                 assert seen[name] == view[name]
+            assert (seen["view_source"], view["view_source"]) == ("attribute", "sender")
             assert seen["study_instance_uid"] == analysis["study_instance_uid"]
             assert seen["thumbnail"].startswith("data:image/png;base64,")
 
@@ -41,7 +42,8 @@ class TestPreview:
         assert client.get(f"/v1/studies/{answer.json()['study_instance_uid']}").status_code == 404
 
     def test_a_picture_that_names_no_view_is_shown_all_the_same(self, client: TestClient) -> None:
-        assert preview(client, us_instance(view="ABDOMEN")).json()["view"] is None
+        seen = preview(client, us_instance(view="ABDOMEN")).json()
+        assert (seen["view"], seen["view_source"]) == (None, None)
 
     @pytest.mark.parametrize(
         ("content", "status", "code"),

@@ -105,6 +105,22 @@ class TestDicom:
         ]
         assert named == [*([uid] for uid in uids), uids]
 
+    def test_each_view_says_what_told_it(self, objects: list[bytes], service: TestClient) -> None:
+        def told(report: bytes) -> list[list[str]]:
+            return [
+                [
+                    item.ConceptCodeSequence[0].CodeValue
+                    for item in group.ContentSequence
+                    if item.ConceptNameCodeSequence[0].CodeValue == "VIEW-SOURCE"
+                ]
+                for group in groups(read(report))
+            ]
+
+        assert told(objects[0]) == [["VIEW-SENDER"]] * 4 + [[]]
+        unnamed = [("instances", ("file.dcm", content)) for content in four_view_study(study=31).values()]
+        answer = service.post("/v1/analyses", files=unnamed).json()
+        assert told(fetched(service, answer)[0]) == [["VIEW-ATTRIBUTE"]] * 4 + [[]]
+
     def test_it_says_in_words_that_it_is_not_for_diagnosis(self, objects: list[bytes]) -> None:
         report, *pictures = map(read, objects)
         said = [item.TextValue for item in report.ContentSequence[-1].ContentSequence]

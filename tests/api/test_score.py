@@ -101,7 +101,7 @@ def test_a_row_says_what_analyze_says(
     for name in ("pdff_percent", "probability_ge5", "probability_ge10", "steatosis_ge5", "steatosis_ge10"):
         assert row[name] == answer["estimate"][name]
     for view in answer["views"]:
-        for name in ("sop_instance_uid", "pdff_percent", "probability_ge5", "probability_ge10"):
+        for name in ("sop_instance_uid", "view_source", "pdff_percent", "probability_ge5", "probability_ge10"):
             assert row[f"{view['view']}_{name}"] == view[name]
     assert row["bundle_sha256"] == answer["bundle"]["sha256"]
     assert row["bundle_synthetic"] is True

@@ -1,9 +1,12 @@
 """STOW-RS, as bridges send it and as they should not."""
 
+import time
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import httpx2
+import pydicom
 import pytest
 from fastapi.testclient import TestClient
 from pydicom.dataset import Dataset
@@ -223,3 +226,55 @@ class TestStudyState:
         with serve(bundle="nowhere") as client:
             answer = store(client, four())
             assert_problem(answer, 503, "bundle_unreadable")
+
+
+class TestLookingAhead:
+    """Several parts are looked at at once; what is kept follows the order in which they came."""
+
+    def test_of_one_uid_the_last_received_is_kept(self, serve: ServiceFactory) -> None:
+        with serve(threads=4) as client:
+            versions = [one(attributes={"AcquisitionDateTime": f"2030010{day}"}) for day in range(1, 8)]
+            store(client, [*versions, *versions[:3]])
+            (kidney,) = client.get(f"/v1/studies/{STUDY}").json()["received"]
+            assert [each["taken_at"] for each in kidney["candidates"]] == ["20300103"]
+
+    def test_the_answer_lists_the_parts_in_their_order(self, serve: ServiceFactory) -> None:
+        with serve(threads=4) as client:
+            contents = [one(number=n) if n % 3 else ct_instance() for n in range(12)]
+            assert uids(store(client, contents)) == [pydicom.dcmread(BytesIO(each)).SOPInstanceUID for each in contents]
+
+    def test_what_came_before_the_cut_is_kept_whatever_was_under_way(self, serve: ServiceFactory) -> None:
+        with serve(threads=4) as client:
+            post(client, related([one(number=n) for n in range(7)])[:-1000])
+            (kidney,) = client.get(f"/v1/studies/{STUDY}").json()["received"]
+            assert len(kidney["candidates"]) == 6
+
+
+class TestWhatNamedAView:
+    def test_candidates_say_what_named_them_and_what_is_set_aside_where_it_was_looked(self, client: TestClient) -> None:
+        about = us_instance(view=None, number=9, attributes={"SeriesDescription": "DOE^JANE"}, **SMALL)
+        store(client, [*four(), about, ct_instance()])
+        study = client.get(f"/v1/studies/{STUDY}").json()
+        assert {each["view_source"] for view in study["received"] for each in view["candidates"]} == {"attribute"}
+        assert {view["view_source"] for view in study["analysis"]["views"]} == {"attribute"}
+        looked_at = {each["code"]: each["looked_at"] for each in study["set_aside"]}
+        assert looked_at["not_ultrasound"] == []
+        assert looked_at["unrecognised_view"][:2] == ["image_attributes", "examination_attributes"]
+        assert "LIVER_PDFF_VIEW_RULES" in study["view_rules"]
+        assert "DOE" not in str(study)
+
+    def test_the_name_of_an_examination_makes_no_view(self, client: TestClient) -> None:
+        images = [
+            us_instance(view=None, number=n, attributes={"SeriesDescription": text}, **SMALL)
+            for n, text in enumerate(["US LIVER AND RENAL"] * 5 + ["MEASUREMENTS"])
+        ]
+        store(client, images)
+        study = client.get(f"/v1/studies/{STUDY}").json()
+        assert study["received"] == []
+        assert [each["code"] for each in study["set_aside"]] == ["unrecognised_view"] * 6
+
+    def test_a_large_study_of_unnamed_images_is_settled_in_a_minute(self, client: TestClient) -> None:
+        started = time.monotonic()
+        answer = store(client, [us_instance(view=None, number=n, **SMALL) for n in range(60)])
+        assert answer.status_code == 200
+        assert time.monotonic() - started < 60

@@ -132,7 +132,11 @@ def test_a_view_is_changed_by_hand(page: Page, tmp_path: Path) -> None:
     picker.select_option(label=VIEW_NAMES[View.LIVER_KIDNEY])
     expect(slot(page, View.LIVER_KIDNEY)).to_contain_text("3.dcm")
     expect(picker).to_be_focused()
-    expect(analyse(page).locator("#remarks")).to_contain_text("its DICOM text names hepatic_veins")
+    marks = ["from DICOM", "from DICOM", "from DICOM", "chosen by you"]
+    expect(page.locator(".slot .source")).to_have_text(marks)
+    result = analyse(page)
+    expect(result.locator("#remarks")).to_contain_text("its DICOM text names hepatic_veins")
+    expect(result.locator("figcaption .source")).to_have_text([*marks[:3], "chosen by the sender"])
 
 
 def test_the_report_is_one_sheet_of_a4(page: Page, study: Mapping[View, Path]) -> None:

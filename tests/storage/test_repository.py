@@ -77,7 +77,16 @@ def assert_same(found: Analysis | None, expected: Analysis) -> None:
     for name in ("study_instance_uid", "pdff_percent", "probability_ge5", "steatosis_ge5", "thresholds", "warnings"):
         assert getattr(found.estimate, name) == getattr(expected.estimate, name)
     for ours, theirs in zip(found.estimate.views, expected.estimate.views, strict=True):
-        for name in ("view", "sop_instance_uid", "frame_number", "decoder", "tissue_box", "origin", "warnings"):
+        for name in (
+            "view",
+            "sop_instance_uid",
+            "frame_number",
+            "decoder",
+            "tissue_box",
+            "origin",
+            "warnings",
+            "view_source",
+        ):
             assert getattr(ours, name) == getattr(theirs, name)
         for target in Target:
             np.testing.assert_array_equal(ours.cams[target], theirs.cams[target])
@@ -100,6 +109,15 @@ class TestMigrations:
             database.check()
         database.upgrade()
         database.check()
+
+    def test_what_was_stored_before_it_was_noted_what_named_a_view_is_still_read(self, database: Database) -> None:
+        repository = AnalysisRepository(database.engine)
+        repository.add(analysis(), "f" * 64, pngs(), SENDER)
+        database.downgrade("0004")
+        database.upgrade()
+        found = repository.find("f" * 64)
+        assert found
+        assert [view.view_source for view in found.estimate.views] == [None] * len(found.estimate.views)
 
     def test_asking_again_and_again_keeps_and_logs_nothing(
         self, database: Database, caplog: pytest.LogCaptureFixture

@@ -40,6 +40,8 @@ def test_private_codes() -> None:
     concepts = [
         *codes.METHODS.values(),
         *codes.CALLS.values(),
+        codes.VIEW_SOURCE,
+        *codes.VIEW_SOURCES.values(),
         *codes.LANDMARKS.values(),
     ]
     own = {each.value: each.meaning for each in concepts if each.scheme_designator == codes.OWN_SCHEME}

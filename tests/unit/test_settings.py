@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.core.naming import DEFAULT_VIEW_RULES
+from app.core.evidence import name_by_texts
+from app.core.naming import DEFAULT_VIEW_RULES, name_view
 from app.core.values import View
-from app.core.views import recognise_view
 from app.settings import Settings, read_view_rules
 
 
@@ -34,14 +34,16 @@ class TestViewRules:
         path = tmp_path / "rules.json"
         path.write_text(json.dumps([{"view": "liver_kidney", "pattern": r"\bleber niere\b"}]))
         rules = read_view_rules(path)
-        assert recognise_view(["Leber/Niere"], rules) is View.LIVER_KIDNEY
-        assert recognise_view(["liver/kidney"], rules) is None
+        naming = name_by_texts(["Leber/Niere"], rules)
+        assert naming
+        assert naming.view is View.LIVER_KIDNEY
+        assert name_by_texts(["liver/kidney"], rules) is None
 
     def test_several_languages_are_chosen_at_once(self) -> None:
         chosen = Settings(view_languages="en, DE").languages
         rules = read_view_rules(None, chosen)
-        assert recognise_view(["RPV"], rules) is recognise_view(["rechter Pfortaderast"], rules)
-        assert recognise_view(["rechter Pfortaderast"]) is None
+        assert name_view("RPV", rules) == name_view("rechter Pfortaderast", rules)
+        assert name_view("rechter Pfortaderast") is None
 
     @pytest.mark.parametrize("languages", ["en,klingon", "", ","])
     def test_a_language_without_rules_is_refused_with_the_list(self, languages: str) -> None:

@@ -6,6 +6,7 @@ from app.adapters.dicom.attributes import Attributes, is_uid, missing, uid_name
 from app.adapters.dicom.codecs import DECODERS
 from app.adapters.dicom.keywords import REQUIRED_NUMBERS, REQUIRED_UIDS
 from app.adapters.dicom.pixel_element import PixelElement, cut_short
+from app.adapters.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from app.core.errors import NotUltrasound, OwnResult, UnsupportedTransferSyntax
 
 ULTRASOUND_CLASSES: Final = frozenset(
@@ -34,12 +35,17 @@ def check_transfer_syntax(uid: str) -> None:
     """Let pass what has a decoder."""
     if uid in DECODERS:
         return
-    name = f"{uid} ({uid_name(uid)})" if is_uid(uid) else uid_name(uid)
-    accepted = "; ".join(map(uid_name, DECODERS))
     raise UnsupportedTransferSyntax(
-        f"(0002,0010) Transfer Syntax UID is {name}, which is not accepted: send {accepted}.",
+        f"(0002,0010) Transfer Syntax UID is {_with_name(uid)}, which is not read. Ask the archive for the image in "
+        f"{uid_name(EXPLICIT_VR_LITTLE_ENDIAN)} ({EXPLICIT_VR_LITTLE_ENDIAN}), or compressed in "
+        "JPEG 2000 Image Compression (Lossless Only); of a video, export a still image.",
         accepted_transfer_syntaxes=list(DECODERS),
     )
+
+
+def _with_name(uid: str) -> str:
+    name = uid_name(uid)
+    return f"{uid} ({name})" if is_uid(uid) and name != uid else name
 
 
 def check_ultrasound(attributes: Attributes, media_class: str) -> None:

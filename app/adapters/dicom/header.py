@@ -14,7 +14,7 @@ from app.adapters.dicom.parsing import ParserStream, parse_dataset, parse_file_m
 from app.adapters.dicom.pixel_format import PixelFormat
 from app.adapters.dicom.regions import read_regions, says_flow
 from app.adapters.dicom.view_texts import read_view_texts
-from app.core.values import AnalysisWarning, Origin, UltrasoundRegion
+from app.core.values import AnalysisWarning, Origin, UltrasoundRegion, ViewTexts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +45,7 @@ class Header:
     palette: Palette
     regions: tuple[UltrasoundRegion, ...]
     is_flow_image: bool
-    view_texts: tuple[str, ...]
+    view_texts: ViewTexts
     scanner_model: str
     origin: Origin
     warnings: tuple[AnalysisWarning, ...]

@@ -1,5 +1,6 @@
 """Which object this is, of any kind, and what an ultrasound image calls itself: before, and without, its pixels."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from app.adapters.dicom.attributes import Attributes, is_uid, missing
@@ -8,7 +9,9 @@ from app.adapters.dicom.guard import quiet, translated
 from app.adapters.dicom.limits import DEFAULT_LIMITS, ReadLimits
 from app.adapters.dicom.parsing import FileMeta, ParserStream, parse_dataset, parse_file_meta, parse_identity
 from app.adapters.dicom.view_texts import read_view_texts
-from app.core.errors import NotDicom
+from app.core.errors import AnalysisError, DicomError, NotDicom
+from app.core.values import ViewTexts
+from app.core.views import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def check_identity(identity: Identity) -> None:
         raise missing(*absent)
 
 
-def read_names(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
+def read_names(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> ViewTexts:
     """Read the texts that may name the view of an ultrasound image, whether its pixels can be decoded or not.
 
     Raises
@@ -88,6 +91,23 @@ def read_names(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> tuple[str, .
         stream.seek(start)
         attributes, _ = parse_dataset(stream, meta.transfer_syntax_uid, limits)
         return read_view_texts(attributes, limits)
+
+
+def read_refused(data: bytes, error: AnalysisError) -> Refused:
+    """Read what is still known of an ultrasound image that was refused; of anything else nothing is. Never fails.
+
+    Parameters
+    ----------
+    data : bytes
+        What was sent, whatever it is.
+    error : AnalysisError
+        Why it was refused.
+    """
+    texts, uid = None, ""
+    with suppress(DicomError):
+        texts = read_names(data)
+        uid = read_identity(data).study_instance_uid
+    return Refused(error, uid, texts)
 
 
 def _identifying_attributes(stream: ParserStream, meta: FileMeta) -> Attributes | None:

@@ -1,6 +1,9 @@
 """The keywords of everything that is read of an object, in one place; whatever else it holds is skipped unread."""
 
+from collections.abc import Mapping
 from typing import Final
+
+from app.core.values import View
 
 REQUIRED_UIDS: Final = ("SOPInstanceUID", "StudyInstanceUID")
 REQUIRED_NUMBERS: Final = (
@@ -11,16 +14,41 @@ REQUIRED_NUMBERS: Final = (
     "BitsStored",
     "PixelRepresentation",
 )
-VIEW_ATTRIBUTES: Final = (
-    ("ViewCodeSequence", "CodeMeaning"),
-    ("ViewName", None),
-    ("StageName", None),
-    ("ProtocolName", None),
-    ("PerformedProtocolCodeSequence", "CodeMeaning"),
-    ("SeriesDescription", None),
-    ("ImageComments", None),
+IMAGE_ATTRIBUTES: Final = (
+    "ViewCodeSequence",
+    "ViewName",
+    "StageName",
+    "StageCodeSequence",
+    "ImageComments",
+    "AcquisitionProtocolDescription",
+    "PrimaryAnatomicStructureSequence",
+    "AnatomicRegionSequence",
 )
-"""What may name the view, most telling first; of a sequence, the member of each item."""
+"""What may name the view of one image (PS3.3 C.8.5.6), most telling first; of a sequence, meanings and codes."""
+EXAMINATION_ATTRIBUTES: Final = (
+    "ProtocolName",
+    "PerformedProtocolCodeSequence",
+    "AcquisitionProtocolName",
+    "SeriesDescription",
+    "PerformedProcedureStepDescription",
+)
+"""What describes a series or the whole examination, and at some sites the view.
+
+Attributes that are the same on every image of a study by definition, such as (0008,1030) Study Description, cannot tell
+its images apart.
+"""
+CODED_VIEWS: Final[Mapping[tuple[str, str], View]] = {
+    ("SCT", "8993003"): View.HEPATIC_VEINS,  # Hepatic vein
+    ("SRT", "T-48720"): View.HEPATIC_VEINS,
+    ("SNM3", "T-48720"): View.HEPATIC_VEINS,
+    ("SCT", "73931004"): View.RIGHT_PORTAL_VEIN,  # Right main branch of portal vein
+    ("SRT", "T-48813"): View.RIGHT_PORTAL_VEIN,
+    ("SNM3", "T-48813"): View.RIGHT_PORTAL_VEIN,
+}
+"""Scheme and code to the view that it names in any language (PS3.16 CID 4 and 12114; SRT is the older form of SCT).
+
+A code of one hepatic vein, of the portal vein as a whole, of liver or of kidney names none of the views.
+"""
 PALETTES: Final = tuple(
     (
         f"{colour}PaletteColorLookupTableDescriptor",
@@ -56,7 +84,10 @@ IDENTITY: Final = ("SOPClassUID", "SOPInstanceUID", "Modality", "Manufacturer", 
 KEPT: Final = (
     *REQUIRED_UIDS,
     *REQUIRED_NUMBERS,
-    *(keyword for keyword, _ in VIEW_ATTRIBUTES),
+    *IMAGE_ATTRIBUTES,
+    *EXAMINATION_ATTRIBUTES,
+    "ImageLaterality",
+    "Laterality",
     *(keyword for palette in PALETTES for keyword in palette),
     *STUDY_ATTRIBUTES,
     *(keyword for names in TIMES for keyword in names),

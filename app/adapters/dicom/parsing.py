@@ -55,7 +55,10 @@ def parse_file_meta(stream: ParserStream) -> FileMeta:
     pydicom's own `dcmread` inflates the Deflated syntax, without a bound, before it can be asked.
     """
     if stream.read(_PREAMBLE_BYTES + 4)[_PREAMBLE_BYTES:] != b"DICM":
-        raise NotDicom("The file is not DICOM: it does not begin with a 128-byte preamble and DICM.")
+        raise NotDicom(
+            "The file is not DICOM: it does not begin with a 128-byte preamble and DICM. Export the image from the "
+            "scanner or the archive as DICOM, not as a picture, a video, a PDF or an archive of files."
+        )
     dataset = read_dataset(
         stream, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2
     )

@@ -4,7 +4,7 @@ from typing import Final
 
 from highdicom.sr import CodedConcept
 
-from app.core.values import Target, View
+from app.core.values import Target, View, ViewSource
 
 OWN_SCHEME: Final = "99LIVERPDFF"
 
@@ -37,6 +37,12 @@ METHODS = {
 CALLS = {
     Target.GE5: _own("CALL-GE5", "PDFF >= 5 % at the operating point"),
     Target.GE10: _own("CALL-GE10", "PDFF >= 10 % at the operating point"),
+}
+VIEW_SOURCE = _own("VIEW-SOURCE", "What told the view of the image")
+VIEW_SOURCES = {
+    ViewSource.SENDER: _own("VIEW-SENDER", "Named by the sender"),
+    ViewSource.ATTRIBUTE: _own("VIEW-ATTRIBUTE", "Named by a DICOM attribute"),
+    ViewSource.SCREEN: _own("VIEW-SCREEN", "Named by the text on the screen"),
 }
 LANDMARKS = {
     View.HEPATIC_VEINS: CodedConcept("8993003", "SCT", "Hepatic vein"),

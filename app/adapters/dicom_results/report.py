@@ -88,8 +88,16 @@ def _view_group(analysis: Analysis, view: ViewEstimate) -> MeasurementsAndQualit
         algorithm_id=_algorithm(analysis, f"view={view.view}", box, f"decoder={view.decoder}"),
         finding_sites=[FindingSite(site) for site in (codes.LIVER, codes.LANDMARKS[view.view])],
         measurements=_measurements(view),
+        qualitative_evaluations=_view_source(view),
         source_images=[_source(view)],
     )
+
+
+def _view_source(view: ViewEstimate) -> list[QualitativeEvaluation] | None:
+    """Say what told the view; an analysis from before this was noted makes the object that it made then."""
+    if view.view_source is None:
+        return None
+    return [QualitativeEvaluation(codes.VIEW_SOURCE, codes.VIEW_SOURCES[view.view_source])]
 
 
 def _ensemble_group(analysis: Analysis) -> MeasurementsAndQualitativeEvaluations:

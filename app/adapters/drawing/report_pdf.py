@@ -20,8 +20,7 @@ from reportlab.platypus import Flowable, Image, KeepInFrame, Paragraph, SimpleDo
 
 from app import __version__
 from app.core.notices import NOTICE, VIEW_NAMES
-from app.core.report import SCALE_PERCENT, Report, place_on_scale
-from app.core.values import ViewEstimate
+from app.core.report import SCALE_PERCENT, Report, describe_image, place_on_scale
 
 _MARGIN: Final = 11 * mm
 _WIDTH, _HEIGHT = A4[0] - 2 * _MARGIN, A4[1] - 2 * _MARGIN
@@ -214,7 +213,7 @@ def _picture(png: bytes) -> Image:
 def _provenance(report: Report) -> Flowable:
     analysis, bundle = report.analysis, report.analysis.bundle
     rows = [["Study Instance UID", escape(analysis.estimate.study_instance_uid)]]
-    rows += [[VIEW_NAMES[view.view], _origin(view)] for view in analysis.estimate.views]
+    rows += [[VIEW_NAMES[view.view], escape(describe_image(view))] for view in analysis.estimate.views]
     rows.append(["Bundle", escape(f"{bundle.name} {bundle.version} ({bundle.precision}) · {bundle.sha256}")])
     rows.append(["Analysis", f"{analysis.id} · liver-pdff {__version__}"])
     if report.address:
@@ -231,11 +230,6 @@ def _provenance(report: Report) -> Flowable:
     beside = Table([[facts, code]], [wide, _WIDTH - wide])
     beside.setStyle([*_FLUSH, ("VALIGN", (0, 0), (-1, -1), "TOP")])
     return beside
-
-
-def _origin(view: ViewEstimate) -> str:
-    box = ", ".join(map(str, view.tissue_box))
-    return escape(f"{view.sop_instance_uid} · tissue {box} (from the {view.tissue_source}) · {view.decoder}")
 
 
 _FLUSH: Final = [

@@ -7,13 +7,13 @@ from typing import Final
 
 from app.adapters.dicom import read_instance
 from app.core.errors import ImageError, InferenceFailed, NoTissue
+from app.core.evidence import name_by_texts
 from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
 from app.core.pipeline import crop_instance
 from app.core.screens.looking import Look, cleaned, look, read_screen, unread
 from app.core.screens.values import ScreenPolicy, TextReader
 from app.core.tissue.pictures import without_idle_colour
 from app.core.values import Crop, DicomInstance
-from app.core.views import recognise_view
 
 DISTANCES: Final = (1, 2, 4, 8, 16)
 """Frames from the one that represents a cine, tried when that shows no tissue: a freeze or a probe lifted off."""
@@ -64,7 +64,7 @@ def read_crops(
     seen = look(instance.pixels, crop.tissue)
     first = cleaned(crop, instance.pixels, seen, None)
     yield first
-    is_named = declared or recognise_view(crop.view_texts, instructions.rules) is not None
+    is_named = declared or name_by_texts(crop.view_texts.image, instructions.rules) is not None
     wanted = _is_wanted(instructions.screens, is_named=is_named)
     if reader and (wanted or seen.places):
         try:

@@ -29,6 +29,7 @@ from app.core.values import (
     TissueBox,
     View,
     ViewEstimate,
+    ViewSource,
 )
 
 _VIEW_COLUMNS = [column for column in analysis_views.c if column.name != "tissue_png"]
@@ -202,6 +203,7 @@ def _view_row(analysis_id: str, view: ViewEstimate, tissue_png: bytes) -> dict[s
         "cams": {target: cam.tolist() for target, cam in view.cams.items()},
         "origin": asdict(view.origin),
         "warnings": [asdict(warning) for warning in view.warnings],
+        "view_source": view.view_source,
         "tissue_png": tissue_png,
     }
 
@@ -237,6 +239,7 @@ def _view(row: Row[Any]) -> ViewEstimate:
         probability_ge5=row.probability_ge5,
         probability_ge10=row.probability_ge10,
         cams={Target(target): np.asarray(cam, np.float64) for target, cam in row.cams.items()},
+        view_source=ViewSource(row.view_source) if row.view_source else None,
         origin=Origin(**row.origin),
         warnings=read_warnings(row.warnings),
     )

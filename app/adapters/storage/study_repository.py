@@ -11,10 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from app.adapters.drawing.png import decode_png, encode_png
 from app.adapters.storage.audit_trail import Action, Event, append, study_digest
 from app.adapters.storage.database import reading, writing
+from app.adapters.storage.evidence import read_evidence, write_evidence
 from app.adapters.storage.repository import read_warnings
 from app.adapters.storage.tables import received_instances
 from app.core.access import Actor
-from app.core.studies import ReceivedImage, ReceivedInstance
+from app.core.choice import ReceivedImage
+from app.core.studies import ReceivedInstance
 from app.core.values import AnalysisWarning, Crop, ImageKey, Origin, Tissue, TissueBox, View
 
 _t = received_instances.c
@@ -47,7 +49,7 @@ class StudyRepository:
         instance : ReceivedInstance
         by : Actor
         crop : Crop or None
-            Of an image of a view: all that is kept of it.
+            Of an image that shows, or may show, a view: all that is kept of it.
         """
         row = _row(instance, crop)
         try:
@@ -76,22 +78,24 @@ class StudyRepository:
             found = {view: _read_crop(connection, key) for view, key in images.items()}
         return {view: crop for view, crop in found.items() if crop is not None}
 
-    def studies_with_all_views(self, *, after: str = "", since: datetime | None = None, limit: int = 200) -> list[str]:
-        """List studies of which every view is in, by Study Instance UID.
+    def studies_with_enough_images(
+        self, *, after: str = "", since: datetime | None = None, limit: int = 200
+    ) -> list[str]:
+        """List studies with as many images as there are views, by Study Instance UID.
 
         Parameters
         ----------
         after : str
             Those behind this one.
         since : datetime, optional
-            Those of which an image of a view was received at this time or later.
+            Those of which an image was received at this time or later.
         limit : int
         """
         views = (
             select(_t.study_instance_uid)
             .where(_t.view.is_not(None), _t.study_instance_uid > after)
             .group_by(_t.study_instance_uid)
-            .having(func.count(_t.view.distinct()) == len(View))
+            .having(func.count(_t.view) >= len(View))
             .order_by(_t.study_instance_uid)
             .limit(limit)
         )
@@ -121,18 +125,20 @@ def _row(instance: ReceivedInstance, crop: Crop | None) -> dict[str, Any]:
         "refused": instance.refused,
         "reason_code": instance.reason.code if instance.reason else None,
         "reason_detail": instance.reason.detail if instance.reason else None,
-        **(_image_columns(instance.image, crop) if instance.image and crop else dict.fromkeys(_OF_AN_IMAGE)),
+        "evidence": write_evidence(instance.evidence),
+        "looked_by": instance.looked_by,
+        **(_image_columns(instance, crop) if instance.image and crop else dict.fromkeys(_OF_AN_IMAGE)),
     }
 
 
-def _image_columns(image: ReceivedImage, crop: Crop) -> dict[str, Any]:
+def _image_columns(instance: ReceivedInstance, crop: Crop) -> dict[str, Any]:
     return {
-        "view": image.view,
+        "view": instance.evidence and instance.evidence.possible_view,
         "frame_number": crop.frame_number,
         "decoder": crop.decoder,
         **{f"tissue_{edge}": value for edge, value in crop.tissue.box._asdict().items()},
         "tissue_source": crop.tissue.source,
-        "tissue_sha256": image.key.tissue_sha256,
+        "tissue_sha256": instance.image and instance.image.key.tissue_sha256,
         "origin": asdict(crop.origin),
         "warnings": [asdict(warning) for warning in crop.warnings],
         "tissue_png": encode_png(crop.tissue.pixels),
@@ -146,6 +152,8 @@ def _instance(row: Row[Any]) -> ReceivedInstance:
         sop_class_uid=row.sop_class_uid,
         content_sha256=row.content_sha256,
         received_at=row.received_at,
+        evidence=read_evidence(row.evidence, row.view),
+        looked_by=row.looked_by,
         image=None if row.view is None else _image(row),
         reason=None if row.reason_code is None else AnalysisWarning(row.reason_code, row.reason_detail),
         refused=row.refused,
@@ -155,7 +163,7 @@ def _instance(row: Row[Any]) -> ReceivedInstance:
 def _image(row: Row[Any]) -> ReceivedImage:
     origin = Origin(**row.origin)
     key = ImageKey(row.study_instance_uid, row.sop_instance_uid, row.frame_number, _box(row), row.tissue_sha256)
-    return ReceivedImage(View(row.view), key, origin.taken_at, origin.instance_number, read_warnings(row.warnings))
+    return ReceivedImage(key, origin.taken_at, origin.instance_number, read_warnings(row.warnings))
 
 
 def _read_crop(connection: Connection, key: ImageKey) -> Crop | None:

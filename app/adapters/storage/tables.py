@@ -101,6 +101,7 @@ analysis_views = Table(
     Column("cams", JSON, nullable=False),
     Column("origin", JSON, nullable=False),
     Column("warnings", JSON, nullable=False),
+    Column("view_source", String(16)),
     Column("tissue_png", LargeBinary, nullable=False),
     CheckConstraint("frame_number >= 1", name="frame_number_from_one"),
 )
@@ -116,6 +117,8 @@ received_instances = Table(
     Column("refused", Boolean, nullable=False),
     Column("reason_code", String(64)),
     Column("reason_detail", Text),
+    Column("evidence", JSON(none_as_null=True)),
+    Column("looked_by", String(16), nullable=False, server_default=""),
     Column("view", String(32)),
     Column("frame_number", Integer),
     Column("decoder", String(64)),
@@ -133,7 +136,11 @@ received_instances = Table(
     ),
     Index(None, "study_instance_uid", "view", "received_at"),
 )
-"""What was received one by one, of studies that fill up; the columns from ``view`` on are those of an image."""
+"""What was received one by one, of studies that fill up.
+
+The columns from ``view`` on are those of an image. ``view`` is the one that it shows or may show: the other images of
+its study decide.
+"""
 
 api_keys = Table(
     "api_keys",

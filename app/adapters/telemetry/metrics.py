@@ -18,7 +18,7 @@ from prometheus_client import (
 
 from app.core.errors import ImageError
 from app.core.scanners import OTHER
-from app.core.values import BundleIdentity
+from app.core.values import BundleIdentity, ViewSource
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 
@@ -73,6 +73,12 @@ class Metrics:
             ["code", "scanner"],
             registry=self._registry,
         )
+        self._recognised = Counter(
+            "liver_pdff_recognised_views",
+            "Views of new analyses, by what told which view an image shows.",
+            ["source"],
+            registry=self._registry,
+        )
         self._lost_readers = Counter(
             "liver_pdff_lost_reading_processes",
             "Processes that ended while they read an object, and were replaced.",
@@ -105,13 +111,15 @@ class Metrics:
         self._received.labels(outcome, code).inc()
 
     def announce(self, codes: Iterable[str], scanners: Iterable[str] = (OTHER,)) -> None:
-        """Show every code and scanner at zero from the start: a rate sees a first occurrence only from there."""
+        """Show every label at zero from the start: a rate sees a first occurrence only from there."""
         for scanner in scanners:
             self._pdff.labels(scanner)
             for image_error in ImageError.__subclasses__():
                 self._refused_images.labels(image_error.code, scanner)
         for code in codes:
             self._refusals.labels(code)
+        for source in ViewSource:
+            self._recognised.labels(source)
         for outcome in ("created", "repeated"):
             self._outcomes.labels(outcome)
         for outcome in ("stored", "repeated"):
@@ -124,6 +132,11 @@ class Metrics:
     def refused_image(self, code: str, scanner: str) -> None:
         """Count an image that does not show what the method needs."""
         self._refused_images.labels(code, scanner).inc()
+
+    def recognised(self, sources: Iterable[ViewSource | None]) -> None:
+        """Count what told the views of a new analysis."""
+        for source in filter(None, sources):
+            self._recognised.labels(source).inc()
 
     def lost_reader(self) -> None:
         """Count a reading process that was lost."""

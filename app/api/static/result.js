@@ -1,6 +1,7 @@
 // An answer, drawn: numbers, scale, maps over the tissue, remarks, where it comes from.
 
 const LARGEST_PERCENT = 40;
+const sources = { sender: "chosen by the sender", attribute: "from DICOM", screen: "from the screen" };
 const byId = (id) => document.getElementById(id);
 const at = (percent) => `${(100 * Math.min(Math.max(percent, 0), LARGEST_PERCENT)) / LARGEST_PERCENT}%`;
 for (const mark of document.querySelectorAll(".mark")) mark.style.left = at(Number(mark.dataset.percent));
@@ -39,6 +40,7 @@ function figure(view, name) {
   stack.append(map);
   const caption = element("figcaption", {});
   caption.append(element("strong", { textContent: name }));
+  if (view.view_source) caption.append(element("span", { className: "source", textContent: sources[view.view_source] }));
   caption.append(`${view.pdff_percent.toFixed(1)} % · ≥ 5 %: ${view.probability_ge5.toFixed(2)} · ≥ 10 %: ${view.probability_ge10.toFixed(2)}`);
   const whole = element("figure", {});
   whole.append(stack, caption);

@@ -9,6 +9,8 @@ const slots = [...document.querySelectorAll(".slot")];
 const viewNames = Object.fromEntries(slots.map((slot) => [slot.dataset.view, slot.dataset.name]));
 const maxBytes = Number(document.body.dataset.maxFileBytes) || 32 << 20;
 
+const sources = { sender: "chosen by you", attribute: "from DICOM", screen: "from the screen" };
+
 let items = []; // {file, state: "waiting"|"fine"|"refused", preview, says: [sentence], view, card}
 
 // ---- files in
@@ -132,7 +134,7 @@ function draw(item) {
   card.append(element("p", { className: "name", textContent: item.file.name }));
   for (const says of item.says) card.append(element("p", { className: item.state === "refused" ? "says problem" : "says soft", textContent: says }));
   const row = element("div", { className: "row" });
-  if (item.preview) row.append(viewPicker(item));
+  if (item.preview) row.append(viewPicker(item, card.appendChild(sourceMark(item))));
   const remove = element("button", { className: "remove", type: "button", textContent: "✕" });
   remove.setAttribute("aria-label", `Remove ${item.file.name}`);
   remove.addEventListener("click", () => { items = items.filter((each) => each !== item); show(); byId("files").focus(); });
@@ -141,14 +143,25 @@ function draw(item) {
   return card;
 }
 
-function viewPicker(item) {
+function viewPicker(item, mark) {
   const picker = element("select", {});
   picker.setAttribute("aria-label", `View of ${item.file.name}`);
   picker.append(new Option("not used: choose its view", ""));
   for (const [view, name] of Object.entries(viewNames)) picker.append(new Option(name, view));
   picker.value = item.view;
-  picker.addEventListener("change", () => { item.view = picker.value; show(); });
+  picker.addEventListener("change", () => { item.view = picker.value; mark.textContent = sourceOf(item); show(); });
   return picker;
+}
+
+/** Whether a view was chosen by hand: the form field says so; of the others the service reads the view again. */
+const isChosen = (item) => item.view !== (item.preview.view ?? "");
+
+const sourceMark = (item) => element("p", { className: "source", textContent: sourceOf(item) });
+
+/** Say what told the view of an image. */
+function sourceOf(item) {
+  if (!item.view) return "";
+  return sources[isChosen(item) ? "sender" : item.preview.view_source];
 }
 
 const element = (name, properties) => Object.assign(document.createElement(name), properties);
@@ -189,7 +202,7 @@ function say(sentence, isProblem = false) {
 
 async function submit() {
   const form = new FormData();
-  for (const item of items.filter((each) => each.state === "fine" && each.view)) form.append(item.view, item.file, `${item.view}.dcm`);
+  for (const item of items.filter((each) => each.state === "fine" && each.view)) form.append(isChosen(item) ? item.view : "instances", item.file, `${item.view}.dcm`);
   if (byId("partial").checked) form.append("allow_partial", "true");
   busy(true);
   try {

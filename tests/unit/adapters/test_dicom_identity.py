@@ -74,7 +74,7 @@ class TestIdentity:
 class TestNames:
     def test_a_video_is_named_as_any_image(self) -> None:
         video = us_instance(view=View.LIVER_KIDNEY, transfer_syntax=MPEG4HP41, codestreams=[b"no video"])
-        assert read_names(video) == ("Liver kidney",)
+        assert read_names(video).image == ("Liver kidney",)
         with pytest.raises(UnsupportedTransferSyntax):
             read_instance(video)
 

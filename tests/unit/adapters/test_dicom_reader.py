@@ -59,7 +59,7 @@ from app.core.errors import (
     UndecodablePixels,
     UnsupportedTransferSyntax,
 )
-from app.core.values import DicomInstance, TissueBox, UltrasoundRegion, View
+from app.core.values import DicomInstance, TissueBox, UltrasoundRegion, View, ViewTexts
 from tests.factories import (
     PATIENT_NAME,
     VIEW_NAMES,
@@ -107,7 +107,7 @@ class TestReadInstance:
         assert instance.study_instance_uid == uid("study", 1, 1)
         assert instance.transfer_syntax_uid == ExplicitVRLittleEndian
         assert (instance.frame_number, instance.number_of_frames) == (1, 1)
-        assert instance.view_texts == (VIEW_NAMES[View.HEPATIC_VEINS],)
+        assert instance.view_texts.image == (VIEW_NAMES[View.HEPATIC_VEINS],)
         assert instance.decoder == f"numpy {np.__version__}"
         assert instance.warnings == ()
 
@@ -187,8 +187,14 @@ class TestFileMeta:
     def test_other_transfer_syntaxes_are_named_and_refused(self, syntax: UID) -> None:
         error = refusal(_with_transfer_syntax(syntax), UnsupportedTransferSyntax)
         assert f"{syntax} ({syntax.name})" in error.detail
+        assert error.detail.count(str(syntax)) == 1
+        assert "Ask the archive for the image in Explicit VR Little Endian (1.2.840.10008.1.2.1)" in error.detail
         assert "JPEG 2000 Image Compression" in error.detail
         assert error.facts["accepted_transfer_syntaxes"] == list(DECODERS)
+
+    def test_a_private_transfer_syntax_is_named_once(self) -> None:
+        error = refusal(_with_transfer_syntax("1.2.3.4"), UnsupportedTransferSyntax)
+        assert error.detail.count("1.2.3.4") == 1
 
     def test_a_deflated_bomb_is_refused_without_inflating_it(self) -> None:
         refusal(_with_transfer_syntax(DeflatedExplicitVRLittleEndian) + b"\0" * 1000, UnsupportedTransferSyntax)
@@ -579,42 +585,103 @@ class TestRegions:
 
 
 class TestViewTexts:
-    def code(self, meaning: str) -> Items:
+    def code(self, meaning: str, scheme: str = "99X", value: str = "1") -> Items:
         item = Dataset()
-        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "1", "99X", meaning
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
         return Items([item])
 
-    def test_they_come_in_the_order_in_which_they_tell(self) -> None:
+    def test_those_of_the_image_come_in_the_order_in_which_they_tell(self) -> None:
         attributes = {
-            "ImageComments": "seven",
-            "SeriesDescription": "six",
-            "PerformedProtocolCodeSequence": self.code("five"),
+            "AnatomicRegionSequence": self.code("eight"),
+            "PrimaryAnatomicStructureSequence": self.code("seven"),
+            "AcquisitionProtocolDescription": "six",
+            "ImageComments": "five",
+            "StageCodeSequence": self.code("four"),
             "StageName": "three",
             "ViewName": "two",
             "ViewCodeSequence": self.code("one"),
         }
-        instance = read_instance(us_instance(view="four", pixels=SMALL_GREY, attributes=attributes))
-        assert instance.view_texts == ("one", "two", "three", "four", "five", "six", "seven")
+        texts = read_instance(us_instance(view=None, pixels=SMALL_GREY, attributes=attributes)).view_texts
+        assert texts.image == ("one", "two", "three", "four", "five", "six", "seven", "eight")
+        assert texts.examination == {}
+
+    def test_those_of_the_examination_are_kept_apart_by_attribute(self) -> None:
+        attributes = {
+            "ProtocolName": "a",
+            "PerformedProtocolCodeSequence": self.code("b"),
+            "AcquisitionProtocolName": "c",
+            "SeriesDescription": "d",
+            "PerformedProcedureStepDescription": "e",
+            "StudyDescription": "f",
+        }
+        texts = read_instance(us_instance(view=None, pixels=SMALL_GREY, attributes=attributes)).view_texts
+        assert texts.image == ()
+        assert dict(texts.examination) == {
+            "ProtocolName": "a",
+            "PerformedProtocolCodeSequence": "b",
+            "AcquisitionProtocolName": "c",
+            "SeriesDescription": "d",
+            "PerformedProcedureStepDescription": "e",
+        }
+
+    @pytest.mark.parametrize(
+        ("scheme", "value", "view"),
+        [
+            ("SCT", "8993003", View.HEPATIC_VEINS),
+            ("SRT", "T-48813", View.RIGHT_PORTAL_VEIN),
+            ("SCT", "32764006", None),  # the portal vein as a whole
+            ("SCT", "10200004", None),  # liver
+            ("99X", "8993003", None),
+        ],
+    )
+    def test_a_code_names_a_view_in_any_language(self, scheme: str, value: str, view: View | None) -> None:
+        attributes = {"ViewCodeSequence": self.code("Lebervene", scheme, value)}
+        texts = read_instance(us_instance(view=None, pixels=SMALL_GREY, attributes=attributes)).view_texts
+        assert [text for text in texts.image if isinstance(text, View)] == ([view] if view else [])
+        assert "Lebervene" in texts.image
+
+    @pytest.mark.parametrize("sequence", ["ViewCode", "AnatomicRegion", "PrimaryAnatomicStructure"])
+    def test_modifiers_belong_to_their_code(self, sequence: str) -> None:
+        item = self.code("Right main branch of portal vein", "SCT", "73931004")[0]
+        modifier = {"ViewCode": "ViewModifierCode"}.get(sequence, f"{sequence}Modifier")
+        setattr(item, f"{modifier}Sequence", self.code("Posterior"))
+        attributes = {f"{sequence}Sequence": Items([item])}
+        texts = read_instance(us_instance(view=None, pixels=SMALL_GREY, attributes=attributes)).view_texts
+        assert texts.image == ("Right main branch of portal vein Posterior",)
+
+    @pytest.mark.parametrize(
+        ("attributes", "text"),
+        [
+            ({"ImageLaterality": "R"}, "Portal vein right"),
+            ({"Laterality": "L"}, "Portal vein left"),
+            ({"ImageLaterality": "R", "Laterality": "L"}, "Portal vein right"),
+            ({"ImageLaterality": "U"}, "Portal vein"),
+        ],
+    )
+    def test_a_side_belongs_to_the_anatomic_region(self, attributes: dict[str, object], text: str) -> None:
+        region = {"AnatomicRegionSequence": self.code("Portal vein")}
+        instance = read_instance(us_instance(view=None, pixels=SMALL_GREY, attributes=region | attributes))
+        assert instance.view_texts.image == (text,)
 
     def test_empty_ones_are_left_out(self) -> None:
-        data = us_instance(view=None, pixels=SMALL_GREY, attributes={"ViewName": "", "ImageComments": " \n "})
-        assert read_instance(data).view_texts == ()
+        empty = {"ViewName": "", "ImageComments": " \n ", "ProtocolName": " "}
+        assert read_instance(us_instance(view=None, pixels=SMALL_GREY, attributes=empty)).view_texts == ViewTexts()
 
     def test_each_is_one_line_of_bounded_length(self) -> None:
         data = us_instance(view=None, pixels=SMALL_GREY, attributes={"ImageComments": "a\r\n b " * 500})
-        (text,) = read_instance(data).view_texts
+        (text,) = read_instance(data).view_texts.image
         assert text.startswith("a b a b")
         assert len(text) == 256
 
     @pytest.mark.parametrize("charset", ["ISO_IR 192", "ISO_IR 100"])
     def test_letters_of_other_languages_are_read(self, charset: str) -> None:
-        attributes = {"SpecificCharacterSet": charset, "ProtocolName": "Léber Überblick"}
+        attributes = {"SpecificCharacterSet": charset, "ImageComments": "Léber Überblick"}
         data = us_instance(view=None, pixels=SMALL_GREY, attributes=attributes)
-        assert read_instance(data).view_texts == ("Léber Überblick",)
+        assert read_instance(data).view_texts.image == ("Léber Überblick",)
 
     def test_an_unknown_character_set_does_not_stop_the_reading(self) -> None:
         data = us_instance(pixels=SMALL_GREY).replace(b"ISO_IR 192", b"ISO_IR 999")
-        assert read_instance(data).view_texts == (VIEW_NAMES[View.HEPATIC_VEINS],)
+        assert read_instance(data).view_texts.image == (VIEW_NAMES[View.HEPATIC_VEINS],)
 
 
 class TestOrigin:
@@ -652,7 +719,7 @@ class TestSilence:
 
     def test_pydicom_itself_is_noisy_about_this_object(self, caplog: pytest.LogCaptureFixture) -> None:
         with pytest.warns(UserWarning, match="Unknown encoding"):
-            str(pydicom.dcmread(BytesIO(self.NOISY)).ProtocolName)
+            str(pydicom.dcmread(BytesIO(self.NOISY)).ImageComments)
         assert caplog.records
 
     def test_the_reader_is_not(self, caplog: pytest.LogCaptureFixture) -> None:

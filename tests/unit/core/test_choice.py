@@ -1,13 +1,23 @@
 from itertools import permutations
 
-from app.core.studies import ChoiceReason, ReceivedImage, choose_images, obstacle
+from app.core.choice import ChoiceReason, ReceivedImage, ShownView, choose_images
+from app.core.evidence import Recognition, Weight
+from app.core.studies import obstacle
 from app.core.values import ImageKey, TissueBox, View
 
 
 def image(
-    uid: str, view: View = View.LIVER_KIDNEY, taken_at: str = "", number: int | None = None, tissue: str | None = None
-) -> ReceivedImage:
-    return ReceivedImage(view, ImageKey("1.2", uid, 1, TissueBox(0, 0, 9, 9), tissue or uid), taken_at, number)
+    uid: str,
+    view: View = View.LIVER_KIDNEY,
+    taken_at: str = "",
+    number: int | None = None,
+    tissue: str | None = None,
+    *,
+    alone: bool = True,
+    weight: Weight = Weight.IMAGE,
+) -> ShownView:
+    key = ImageKey("1.2", uid, 1, TissueBox(0, 0, 9, 9), tissue or uid)
+    return ShownView(ReceivedImage(key, taken_at, number), Recognition(view, alone, weight))
 
 
 class TestChooseImages:
@@ -18,11 +28,11 @@ class TestChooseImages:
     def test_the_last_taken_stands_whatever_its_number(self) -> None:
         early, late = image("1.9", taken_at="20240101120000", number=9), image("1.1", taken_at="20240101120000.5")
         choice = choose_images([late, early])[View.LIVER_KIDNEY]
-        assert (choice.image, choice.reason) == (late, ChoiceReason.TAKEN_LAST)
+        assert (choice.image, choice.reason) == (late.image, ChoiceReason.TAKEN_LAST)
 
     def test_a_time_counts_for_more_than_none(self) -> None:
         timeless, early = image("1.9", number=9), image("1.1", taken_at="1999")
-        assert choose_images([timeless, early])[View.LIVER_KIDNEY].image == early
+        assert choose_images([timeless, early])[View.LIVER_KIDNEY].image == early.image
 
     def test_of_the_same_time_the_highest_number(self) -> None:
         images = [image("1.9"), image("1.8", number=0), image("1.7", number=10), image("1.6", number=9)]
@@ -37,7 +47,27 @@ class TestChooseImages:
     def test_their_order_does_not_matter(self) -> None:
         images = [image("1.1", taken_at="2"), image("1.2", taken_at="1"), image("1.3", number=3), image("1.4")]
         chosen = {choose_images(order)[View.LIVER_KIDNEY].image for order in permutations(images)}
-        assert chosen == {images[0]}
+        assert chosen == {images[0].image}
+
+    def test_the_better_named_stands_however_early_it_was_taken_and_the_other_is_remarked(self) -> None:
+        named, late = image("1.1", taken_at="1"), image("1.9", taken_at="2", number=9, alone=False)
+        choice = choose_images([late, named])[View.LIVER_KIDNEY]
+        assert (choice.image, choice.reason) == (named.image, ChoiceReason.BETTER_NAMED)
+        assert [each.code for each in choice.remarks] == ["other_image_not_used"]
+
+    def test_of_images_named_alike_none_is_remarked(self) -> None:
+        assert choose_images([image("1.1", taken_at="1"), image("1.2", taken_at="2")])[View.LIVER_KIDNEY].remarks == ()
+
+    def test_a_name_alone_counts_before_where_it_stands(self) -> None:
+        best_first = [
+            image("1.1"),
+            image("1.2", weight=Weight.SCREEN),
+            image("1.3", weight=Weight.EXAMINATION),
+            image("1.4", alone=False),
+            image("1.5", alone=False, weight=Weight.SCREEN),
+        ]
+        for position, best in enumerate(best_first):
+            assert choose_images(best_first[position:])[View.LIVER_KIDNEY].image == best.image
 
     def test_views_come_in_their_order(self) -> None:
         assert list(choose_images([image(view, view) for view in reversed(View)])) == list(View)
