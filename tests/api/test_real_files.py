@@ -1,8 +1,9 @@
 """Every real ultrasound file of pydicom and pydicom-data, sent as one view: analysed, or refused with the right code.
 
-Why each is refused was looked at, not computed: ``US1_*``, ``color-p*``, ``examples_rgb_color`` and
-``examples_jpeg2k`` show colour flow; ``gdcm-US-ALOKA`` shows two panels; ``ExplVR_BigEnd`` is 80 x 60 pixels of
-test pattern.
+Why each is refused was looked at, not computed: ``color-p*`` and ``examples_rgb_color`` show colour flow; ``US1_*`` and
+``examples_jpeg2k`` (one picture) show it in two panels that touch, which are seen first; ``gdcm-US-ALOKA`` shows two
+panels; ``OBXXXX1A*`` and ``examples_palette`` (one picture) show a probe in air, black below its first centimetre;
+``ExplVR_BigEnd`` is 80 x 60 pixels of test pattern.
 """
 
 import importlib.util
