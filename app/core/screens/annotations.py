@@ -31,6 +31,9 @@ VALUE: Final = re.compile(
 MISREAD: Final = re.compile(r"[^\W\d_]\d[^\W\d_]")
 """A digit between letters: P0ST. What is left of such a line names another view too easily."""
 
+AMBIGUOUS: Final = frozenset({"lk"})
+"""Annotations that name a view in an attribute, and on most screens something else: the left kidney."""
+
 
 def joined_boxes(boxes: Sequence[TissueBox]) -> list[TissueBox]:
     """Join words that stand side by side into lines, so that none is read without the words around it."""
@@ -76,7 +79,7 @@ def name_screen(lines: Sequence[Line], rules: Sequence[ViewRule]) -> ScreenNamin
     -------
     ScreenNaming
     """
-    annotations = [line for line in lines if not VALUE.search(line.text)]
+    annotations = [line for line in lines if not (VALUE.search(line.text) or line.text.casefold().strip() in AMBIGUOUS)]
     paragraphs = _paragraphs(annotations)
     namings = [naming for text in paragraphs if not MISREAD.search(text) and (naming := name_view(text, rules))]
     doubts = [*(line.text for line in annotations), *(text for each in paragraphs for text in _with_a_space_less(each))]

@@ -21,6 +21,8 @@ MIN_STEP_IN_TISSUE: Final = 10.0
 """Of 98 phantoms without letters 4 have as much somewhere; of 400 names in tissue one, thin and grey, has less..."""
 MIN_STEP_RATIO: Final = 3.0
 """...and sharper speckle more: so letters have so many times the median of their tissue, too."""
+MAX_STEPS: Final = 2.0
+"""Times that: a cell counts for no more, so that the wall of a vessel, which fills one or two, is not a word."""
 MAX_SEARCHED_PIXELS: Final = 240_000
 """In all pieces: finding text in so many takes 0.22 s. Where more may hold letters, the likelier part is searched."""
 DOUBTS: Final = (1.0, 1.5, 2.0, 3.0, 5.0)
@@ -59,11 +61,13 @@ def likeness(levels: Sequence[GreyImage], tissue: Mask) -> Floats:
         1 and more where it may be so.
     """
     steps = np.max([reduced(_differences(each), CELL) for each in levels], axis=0).astype(np.float64)
-    inside = coverage(tissue, CELL) > 0
+    covered = coverage(tissue, CELL)
+    inside, deep = covered > 0, covered == 255  # the tissue's own edge counts on neither side of it
     typical = float(np.median(steps[inside])) if inside.any() else 0.0
     least = max(MIN_STEP_IN_TISSUE, MIN_STEP_RATIO * typical)
-    outside = np.where(inside, 0, steps)  # so that the tissue's edge is no writing
-    return np.where(inside, _with_neighbours(steps) / least, _with_neighbours(outside) / MIN_STEP)
+    within = np.where(deep, np.minimum(steps, MAX_STEPS * least), 0)
+    without = np.where(inside, 0, steps)
+    return np.where(inside, _with_neighbours(within) / least, _with_neighbours(without) / MIN_STEP)
 
 
 def pieces(likeness: Floats) -> list[TissueBox]:

@@ -14,8 +14,8 @@ from tests.factories import sector, us_instance
 from tests.screens import ScriptedReader, phantom, written
 
 RULES = DEFAULT_VIEW_RULES
-LABELLED = us_instance(pixels=written(phantom(1), "LK", (12, 730), 20), photometric="RGB", view=None, regions=())
-NAMED = us_instance(pixels=written(phantom(1), "LK", (12, 730), 20), photometric="RGB", regions=())
+LABELLED = us_instance(pixels=written(phantom(1), "HV", (12, 730), 20), photometric="RGB", view=None, regions=())
+NAMED = us_instance(pixels=written(phantom(1), "HV", (12, 730), 20), photometric="RGB", regions=())
 BLACK = us_instance(pixels=phantom(1) * 0, view=None, regions=())
 
 
@@ -25,7 +25,7 @@ class BrokenReader(ScriptedReader):
 
 
 def reader() -> ScriptedReader:
-    return ScriptedReader(["LK"] * 20, [TissueBox(20, 20, 60, 38)])
+    return ScriptedReader(["HV"] * 20, [TissueBox(20, 20, 60, 38)])
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_the_policy_says_which_screens_are_read(policy: str, content: bytes, dec
 
 
 def test_the_screen_names_the_view() -> None:
-    assert last_crop(LABELLED, Instructions(RULES), reader()).screen == ScreenNaming(View.LIVER_KIDNEY, alone=True)
+    assert last_crop(LABELLED, Instructions(RULES), reader()).screen == ScreenNaming(View.HEPATIC_VEINS, alone=True)
 
 
 def test_a_sites_rules_hold_for_its_screens() -> None:

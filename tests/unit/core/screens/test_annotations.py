@@ -86,6 +86,10 @@ class TestWhat:
     def test_what_names_no_view_does_not_disturb(self) -> None:
         assert named("SUPINE", "HEPATIC VEINS", gap=60).view is View.HEPATIC_VEINS
 
+    @pytest.mark.parametrize("text", ["LK", "lk "])
+    def test_what_mostly_means_the_left_kidney_names_nothing(self, text: str) -> None:
+        assert named(text) == ScreenNaming(None)
+
     def test_nothing_names_nothing(self) -> None:
         assert named() == ScreenNaming(None)
         assert named("SPLEEN") == ScreenNaming(None)
