@@ -120,8 +120,9 @@ async def _receive_all(
     looking: deque[asyncio.Task[Seen]] = deque()
 
     async def keep_next() -> None:
-        seen = await looking.popleft()
+        seen = await looking[0]
         receipts.append(await run_in_threadpool(studies.keep, seen, by))
+        looking.popleft()
 
     try:
         async for part in parts:

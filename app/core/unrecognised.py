@@ -8,7 +8,7 @@ from app.core.evidence import Evidence
 WHERE_RULES_ARE: Final = (
     "A site writes view rules for the names that it uses: LIVER_PDFF_VIEW_RULES; see Rules for a site in docs/views.md."
 )
-_ADVICE: Final = "Send it under the form field of its view, or name the view at the scanner."
+_ADVICE: Final = "Name the view at the scanner, or send the file to /v1/analyses under the form field of its view."
 
 
 class LookedAt(StrEnum):
@@ -42,7 +42,7 @@ def why_unrecognised(evidence: Evidence, *, was_refused: bool = False) -> str:
 def _attributes(evidence: Evidence) -> str:
     of_the_image = (
         "No attribute of the image (View Code Sequence, View Name, Stage Name, Image Comments, anatomic region) "
-        "names exactly one of them"
+        "names exactly one of the four views"
     )
     if evidence.possible_view is None:
         return f"{of_the_image}, nor does one of the examination (Protocol Name, Series Description)."
@@ -54,4 +54,4 @@ def _screen(evidence: Evidence, *, was_refused: bool) -> str:
         return "The text on its screen was read and does not name exactly one either."
     if was_refused:
         return "Its screen was not read, for the file was refused."
-    return "Its screen was not read: that is switched off, or not installed (LIVER_PDFF_READ_SCREENS)."
+    return "Its screen was not read: that is switched off, not installed (LIVER_PDFF_READ_SCREENS), or took too long."

@@ -2,8 +2,9 @@
 
 Why each is refused was looked at, not computed: ``color-p*`` and ``examples_rgb_color`` show colour flow; ``US1_*`` and
 ``examples_jpeg2k`` (one picture) show it in two panels that touch, which are seen first; ``gdcm-US-ALOKA`` shows two
-panels; ``OBXXXX1A*`` and ``examples_palette`` (one picture) show a probe in air, black below its first centimetre;
-``ExplVR_BigEnd`` is 80 x 60 pixels of test pattern.
+panels; ``OBXXXX1A*`` and ``examples_palette`` (one picture) show a probe in air, black below its first centimetre, but
+for those of two frames: their second frame is the negative of the first, and takes its place. ``ExplVR_BigEnd`` is
+80 x 60 pixels of test pattern.
 """
 
 import importlib.util

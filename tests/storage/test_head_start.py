@@ -30,6 +30,7 @@ class Readers(ReadersInProcess):
     """Waits with the last image, for a while, until the network has been asked about another one."""
 
     def __init__(self, network: FakeNetwork) -> None:
+        super().__init__()
         self.network = network
         self.saw_a_head_start = False
 

@@ -29,7 +29,7 @@ from app.core.values import ScreenNaming, View, ViewSource
 from app.housekeeping import Housekeeping
 from app.service import AnalysisService, Part
 from app.studies import Receipt, StudyService, StudyState, read_state
-from tests.factories import ct_instance, four_view_study, truncated, uid, us_instance
+from tests.factories import ct_instance, four_view_study, sector_region, truncated, uid, us_instance
 from tests.fakes import ReadersInProcess, fake_bundle
 
 SENDER = Actor("key:0123abcd", "192.0.2.7")
@@ -223,7 +223,8 @@ EXPECTED = [
 
 def same_picture(content: bytes, view: View) -> bytes:
     """The pixels of an image under another name and UID."""
-    return us_instance(view=view, pixels=read_instance(content).pixels, regions=None)
+    pixels = read_instance(content).pixels
+    return us_instance(view=view, pixels=pixels, regions=(sector_region(*pixels.shape),))
 
 
 class TestReplacing:

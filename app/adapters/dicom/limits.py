@@ -24,6 +24,8 @@ class ReadLimits:
         Ultrasound regions beyond this are not read.
     max_text_length : int
         Characters kept of each view text.
+    max_texts : int
+        View texts beyond this are not read.
     """
 
     max_rows_columns: int = 8192
@@ -33,6 +35,7 @@ class ReadLimits:
     max_value_bytes: int = 1024 * 1024
     max_regions: int = 64
     max_text_length: int = 256
+    max_texts: int = 16
 
 
 DEFAULT_LIMITS: Final = ReadLimits()

@@ -26,7 +26,7 @@ def read_view_texts(attributes: Attributes, limits: ReadLimits) -> ViewTexts:
     examination = {keyword: _words(attributes, keyword) for keyword in EXAMINATION_ATTRIBUTES}
     longest = limits.max_text_length
     return ViewTexts(
-        tuple(text if isinstance(text, View) else text[:longest] for text in image if text),
+        tuple(text if isinstance(text, View) else text[:longest] for text in image if text)[: limits.max_texts],
         {keyword: text[:longest] for keyword, text in examination.items() if text},
     )
 

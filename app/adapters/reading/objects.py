@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from app.adapters.dicom import read_instance
-from app.core.errors import ImageError, InferenceFailed, NoTissue
+from app.core.errors import DicomError, ImageError, InferenceFailed, NoTissue
 from app.core.evidence import name_by_texts
 from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
 from app.core.pipeline import crop_instance
@@ -97,8 +97,8 @@ def _neighbour(content: bytes, empty: DicomInstance) -> tuple[DicomInstance, Cro
     """Try frames ever farther away from one without tissue, on both sides."""
     numbers = (empty.frame_number + side * distance for distance in DISTANCES for side in (1, -1))
     for number in (number for number in numbers if 0 < number <= empty.number_of_frames):
-        instance = _read(content, number)
-        with suppress(ImageError):
+        with suppress(ImageError, DicomError):  # a damaged frame is passed over like an empty one
+            instance = _read(content, number)
             return instance, crop_instance(instance)
     return None
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.core.naming import ViewRule
 from app.core.screens.annotations import HEADER_SHARE, annotation_boxes, joined_boxes, name_screen
-from app.core.screens.letters import without
+from app.core.screens.letters import sector_of, without
 from app.core.screens.marks import has_marks
 from app.core.screens.strokes import CELL, ink_levels, likeness, pieces
 from app.core.screens.values import Line, TextReader
@@ -18,8 +18,8 @@ from app.core.values import AnalysisWarning, Crop, ScreenNaming, ScreenPixels, T
 
 NAMING_DOUBT: Final = 1.4
 """A short label in the tissue has fewer edges than a name: where a screen is read, so much less is enough."""
-MAX_LINE_HEIGHT: Final = 56
-"""Pixels: what is higher is an organ's edge or a body mark."""
+MAX_LINE_HEIGHT: Final = 0.12
+"""Of a screen's shorter side: what is higher is an organ's edge or a body mark."""
 WORD: Final = 6
 """Heights of a line, or cells: so far to both sides of a place is searched for the rest of a name."""
 MAX_SEARCHES: Final = 4
@@ -54,7 +54,7 @@ def look(pixels: ScreenPixels, tissue: Tissue) -> Look:
     tissue : Tissue
     """
     levels = ink_levels(_part(pixels, tissue.box))
-    inside = tissue.pixels > 0
+    inside = sector_of(tissue.pixels)
     found = pieces(likeness(levels, inside) * (coverage(inside, CELL) > 0))
     places = tuple(intersection(piece, whole(tissue.pixels)) for piece in found)
     return Look(places, has_marks(levels, inside))
@@ -135,10 +135,10 @@ def _holds(known: TissueBox, line: TissueBox) -> bool:
 
 
 def _found(pixels: ScreenPixels, places: Sequence[TissueBox], reader: TextReader) -> list[TissueBox]:
-    """Find the lines in parts of a screen; what is higher than any letter is none."""
+    """Find the lines in parts of a screen; what is higher than letters are is left out."""
     inside = [intersection(place, whole(pixels)) for place in places]
     lines = [shifted(line, place.x0, place.y0) for place in inside for line in reader.find(_part(pixels, place))]
-    return [line for line in lines if size(line)[1] <= MAX_LINE_HEIGHT]
+    return [line for line in lines if size(line)[1] <= MAX_LINE_HEIGHT * min(pixels.shape[:2])]
 
 
 def _part(pixels: ScreenPixels, box: TissueBox) -> ScreenPixels:
@@ -147,7 +147,7 @@ def _part(pixels: ScreenPixels, box: TissueBox) -> ScreenPixels:
 
 def _on_screen(tissue: Tissue, pixels: ScreenPixels) -> Mask:
     mask = np.zeros(pixels.shape[:2], np.bool_)
-    cut(mask, tissue.box)[...] = tissue.pixels > 0
+    cut(mask, tissue.box)[...] = sector_of(tissue.pixels)
     return mask
 
 

@@ -14,17 +14,20 @@ CELL: Final = 8
 """Pixels a side: edges are counted in cells, `WORD_CELLS` of them side by side."""
 WORD_CELLS: Final = 5
 MAX_STEP: Final = 64
-"""Grey levels: a larger step between neighbours counts as this, so that a single edge is no writing."""
+"""Grey levels: a larger step between neighbours counts as this, so that a single edge is not taken for writing."""
 MIN_STEP: Final = 5.0
 """Mean step between neighbours, grey levels, outside the tissue, where a smooth background has 0."""
 MIN_STEP_IN_TISSUE: Final = 10.0
 """Of 98 phantoms without letters 4 have as much somewhere; of 400 names in tissue one, thin and grey, has less..."""
 MIN_STEP_RATIO: Final = 3.0
 """...and sharper speckle more: so letters have so many times the median of their tissue, too."""
+MIN_STEP_ABOVE: Final = 12.0
+"""Grey levels above it, if that is less: noise is even, so letters stand out of it wherever they are."""
 MAX_STEPS: Final = 2.0
 """Times that: a cell counts for no more, so that the wall of a vessel, which fills one or two, is not a word."""
 MAX_SEARCHED_PIXELS: Final = 240_000
-"""In all pieces: finding text in so many takes 0.22 s. Where more may hold letters, the likelier part is searched."""
+"""In all pieces: finding text in so many takes 0.22 s. Where more may hold letters, the likelier part is searched;
+where edges are sharp all over a picture, nothing is."""
 DOUBTS: Final = (1.0, 1.5, 2.0, 3.0, 5.0)
 """So many times what marks a cell, until what is marked is little enough."""
 MARGIN_CELLS: Final = 2
@@ -64,7 +67,7 @@ def likeness(levels: Sequence[GreyImage], tissue: Mask) -> Floats:
     covered = coverage(tissue, CELL)
     inside, deep = covered > 0, covered == 255  # the tissue's own edge counts on neither side of it
     typical = float(np.median(steps[inside])) if inside.any() else 0.0
-    least = max(MIN_STEP_IN_TISSUE, MIN_STEP_RATIO * typical)
+    least = max(MIN_STEP_IN_TISSUE, min(MIN_STEP_RATIO * typical, typical + MIN_STEP_ABOVE))
     within = np.where(deep, np.minimum(steps, MAX_STEPS * least), 0)
     without = np.where(inside, 0, steps)
     return np.where(inside, _with_neighbours(within) / least, _with_neighbours(without) / MIN_STEP)

@@ -17,6 +17,8 @@ TIP_CELLS: Final = 5
 """What the cleaning cut off the sector's acute corners is looked for in so many cells, centre included."""
 MIN_SHARE: Final = 0.01
 """Of the largest blob: what a shadow cuts off from it is larger."""
+MOST_BLOBS: Final = 12
+"""A sector falls into fewer parts, and every part takes a fit."""
 LINE: Final = 16
 """Pixels: rows are compared with those so far around them, where there is a line of text and a gap..."""
 DARK_ROW: Final = 0.5
@@ -43,7 +45,7 @@ def solid_blobs(level: GreyImage, threshold: int) -> list[Mask]:
     drawn = level > threshold
     scale = max(1, round(min(drawn.shape) / CELLS))
     cells = coverage(drawn, scale) >= 128
-    blobs = components(dilated(eroded(cells, STROKE_CELLS), STROKE_CELLS), MIN_SHARE)
+    blobs = components(dilated(eroded(cells, STROKE_CELLS), STROKE_CELLS), MIN_SHARE, MOST_BLOBS)
     parts = [drawn & enlarged(dilated(blob, TIP_CELLS) & cells | blob, scale, drawn.shape) for blob in blobs]
     return [part for part in parts if not _is_ruled(cut(level, bounds(part)))]
 

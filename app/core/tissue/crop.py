@@ -9,7 +9,7 @@ from app.core.tissue.panels import refuse_several
 from app.core.tissue.pictures import MIN_SIDE, texture, to_grey, without_idle_colour
 from app.core.tissue.regions import declares_flow, tissue_panels
 from app.core.tissue.shape import drawn
-from app.core.tissue.silhouette import DOUBTFUL, MIN_TISSUE_SHARE, Silhouette, find_silhouette
+from app.core.tissue.silhouette import DOUBTFUL, MIN_DOUBTFUL_INSIDE, MIN_TISSUE_SHARE, Silhouette, find_silhouette
 from app.core.values import GreyImage, ScreenPixels, Tissue, UltrasoundRegion
 
 MIN_TEXTURE: Final = 0.02
@@ -61,6 +61,8 @@ def extract_tissue(
         raise _too_small()
     silhouette = find_silhouette(screen)
     mask = drawn(silhouette.shape, screen.shape[:2])
+    if not mask.any():
+        raise _shapeless()
     inner = bounds(mask)
     box, mask = shifted(inner, searched.x0, searched.y0), cut(mask, inner)
     _check(cut(screen, inner), silhouette, share_of(mask) * area(inner) / area(searched))
@@ -73,19 +75,28 @@ def extract_tissue(
 
 def _check(tissue: ScreenPixels, found: Silhouette, share: float) -> None:
     """Refuse what is too small, a `share` of what was searched, or flat, or of no known shape."""
-    if share < MIN_TISSUE_SHARE or min(tissue.shape[:2]) < MIN_SIDE:
+    if min(tissue.shape[:2]) < MIN_SIDE:
         raise _too_small()
+    if share < MIN_TISSUE_SHARE:
+        raise NoTissue(
+            f"What may be tissue covers less than {MIN_TISSUE_SHARE:.0%} of the image: send one that shows B-mode "
+            "tissue."
+        )
     if texture(tissue) < MIN_TEXTURE:
         raise NoTissue("The image shows a flat form and no tissue: send one that shows B-mode tissue.")
-    if found.explained < DOUBTFUL:
-        raise NoTissue(
-            "What the image shows has neither the outline of a sector nor that of a rectangle: send one that shows "
-            "B-mode tissue."
-        )
+    if found.explained < DOUBTFUL or found.inside < MIN_DOUBTFUL_INSIDE:
+        raise _shapeless()
 
 
 def _too_small() -> NoTissue:
     return NoTissue(f"The tissue is too small: send an image with at least {MIN_SIDE} x {MIN_SIDE} pixels of it.")
+
+
+def _shapeless() -> NoTissue:
+    return NoTissue(
+        "What the image shows has neither the outline of a sector nor that of a rectangle: send one that shows "
+        "B-mode tissue."
+    )
 
 
 def _refuse_dark(grey: GreyImage, share_of_box: float) -> None:

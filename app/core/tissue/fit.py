@@ -59,13 +59,10 @@ class Fit(NamedTuple):
     shape : Shape
     explained : float
         Share of the points that lie on one of its sides.
-    support : ndarray of int64, shape (4,)
-        Points on the left, right, near and far side.
     """
 
     shape: Shape
     explained: float
-    support: np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def fit_shape(edges: Edges, box: Box, level: GreyImage) -> Fit:
@@ -87,7 +84,7 @@ def fit_shape(edges: Edges, box: Box, level: GreyImage) -> Fit:
     points = edges.all
     shape = _refined(_voted(edges, guess_apexes(edges, box), box), points)
     shape = replace(shape, window=_window(shape, edges, level))
-    return Fit(shape, explained(shape, points), _support(shape, points))
+    return Fit(shape, explained(shape, points))
 
 
 def sharpened(shape: Shape, edges: Edges) -> Shape:
@@ -114,12 +111,6 @@ def explained(shape: Shape, points: Floats) -> float:
     cuts = np.abs(np.stack([x - window.x0, y - window.y0, x - window.x1, y - window.y1]))
     on_a_side = np.abs(excess(shape, points)).min(axis=0) < ON_A_SIDE
     return float((on_a_side | (cuts.min(axis=0) < ON_A_SIDE)).mean())
-
-
-def _support(shape: Shape, points: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    distance = np.abs(excess(shape, points))
-    nearest = distance.argmin(axis=0)
-    return np.bincount(nearest[distance.min(axis=0) < ON_A_SIDE], minlength=4)
 
 
 def _voted(edges: Edges, apexes: Floats, box: Box) -> Shape:

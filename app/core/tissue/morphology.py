@@ -51,8 +51,11 @@ def enlarged(cells: NDArray[Pixel], scale: int, shape: tuple[int, ...]) -> NDArr
     return np.repeat(wide.reshape(len(cells), -1), scale, 0)[: shape[0], : shape[1]]
 
 
-def components(cells: Mask, min_share: float) -> list[Mask]:
-    """Split a grid into its 4-connected components, largest first, without those below a share of the largest."""
+def components(cells: Mask, min_share: float, most: int | None = None) -> list[Mask]:
+    """Split a grid into its 4-connected components, largest first, without those below a share of the largest.
+
+    Of more than `most` the smaller ones are left out.
+    """
     runs = runs_of(cells)
     label = _joined(len(runs.starts), *_touching(runs, cells.shape[1]))
     lengths = runs.ends - runs.starts
@@ -60,7 +63,7 @@ def components(cells: Mask, min_share: float) -> list[Mask]:
     large = np.flatnonzero(sizes > min_share * sizes.max(initial=0))
     labels = np.full(cells.shape, -1)
     labels[cells] = np.repeat(label, lengths)
-    return [labels == k for k in large[np.argsort(-sizes[large], kind="stable")]]
+    return [labels == k for k in large[np.argsort(-sizes[large], kind="stable")][:most]]
 
 
 def runs_of(cells: Mask) -> Runs:

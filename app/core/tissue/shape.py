@@ -145,7 +145,8 @@ def symmetric(shape: Shape) -> Shape:
     A sector that is a little askew, as on a picture that somebody turned, is left as it is.
     """
     widest = max(-shape.left_rad, shape.right_rad)
-    if shape.is_rectangle or abs(shape.left_rad + shape.right_rad) < MAX_ASKEW_RAD:
+    looks_aside = shape.left_rad >= 0 or shape.right_rad <= 0
+    if looks_aside or shape.is_rectangle or abs(shape.left_rad + shape.right_rad) < MAX_ASKEW_RAD:
         return shape
     return replace(shape, left_rad=-widest, right_rad=widest)
 

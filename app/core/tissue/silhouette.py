@@ -29,6 +29,8 @@ CLEAN: Final = 0.8
 """Of the merit: no other threshold is tried."""
 MIN_INSIDE: Final = 0.9
 """Of the blobs that it was fitted to: a shape holds this much of them."""
+MIN_DOUBTFUL_INSIDE: Final = 0.75
+"""With less the shape is refused."""
 JOINS: Final = 0.95
 """Of a part that a shadow has cut off from the tissue: so much of it lies between the same arcs."""
 COARSE: Final = 4

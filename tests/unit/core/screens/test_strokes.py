@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from PIL import Image
 
+from app.core.screens.looking import look
 from app.core.screens.marks import has_marks
 from app.core.screens.strokes import CELL, MAX_SEARCHED_PIXELS, ink_levels, likeness, pieces
-from app.core.tissue import find_silhouette
+from app.core.tissue import extract_tissue, find_silhouette
 from app.core.tissue.geometry import area, intersection, overlap
 from app.core.tissue.shape import drawn
 from app.core.values import ScreenPixels, TissueBox
@@ -94,3 +96,33 @@ class TestMarks:
     def test_what_lies_outside_the_tissue_does_not_count(self) -> None:
         pixels = phantom(1)
         assert not has_marks(ink_levels(crossed(pixels, 30, 400, (255, 255, 255))), np.zeros(pixels.shape, np.bool_))
+
+
+class TestInTissue:
+    """Names in the tissue are places to look at, whatever lies under them."""
+
+    @staticmethod
+    def is_found(pixels: ScreenPixels, x: int, y: int, width: int) -> bool:
+        crop = extract_tissue(pixels)
+        seen = look(pixels, crop).places
+        wanted = TissueBox(x - crop.box.x0, y - crop.box.y0, x - crop.box.x0 + width, y - crop.box.y0 + 12)
+        return any(area(intersection(place, wanted)) > 0.5 * area(wanted) for place in seen)
+
+    @pytest.mark.parametrize("size", [14, 20, 28])
+    def test_over_a_black_vessel(self, size: int) -> None:
+        screen = phantom(2).copy()
+        screen[300:360, 380:720] = 0
+        assert self.is_found(written(screen, "SCHMIDT ANNA", (400, 312), size), 400, 318, 6 * size)
+
+    @pytest.mark.parametrize("size", [14, 20, 28])
+    def test_with_a_black_shadow(self, size: int) -> None:
+        shadow = np.array(Image.fromarray(written(phantom(2), "SCHMIDT ANNA", (402, 312), size)))
+        dark = np.where(np.any(shadow != phantom(2)[..., np.newaxis], axis=2, keepdims=True), 0, shadow)
+        assert self.is_found(written(dark.astype(np.uint8), "SCHMIDT ANNA", (400, 310), size), 400, 316, 6 * size)
+
+    @pytest.mark.parametrize("sigma", [8, 12, 18])
+    def test_in_noise(self, sigma: float) -> None:
+        noise = np.random.default_rng(1).normal(0, sigma, phantom(2).shape) * (phantom(2) > 0)
+        screen = (phantom(2) + noise).clip(0, 255).astype(np.uint8)
+        assert self.is_found(written(screen, "SCHMIDT ANNA", (400, 312), 20), 400, 318, 120)
+        assert look(screen, extract_tissue(screen)).places == ()
