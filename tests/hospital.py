@@ -230,7 +230,18 @@ def _beside(left: ScreenPixels, right: ScreenPixels) -> ScreenPixels:
 
 
 def _worksheet(title: str, number: int) -> ScreenPixels:
-    names = ("Liver", "Spleen", "Rt Kidney", "Lt Kidney", "CBD", "GB wall", "Aorta", "Portal vein", "RPV", "Hepatic vein")
+    names = (
+        "Liver",
+        "Spleen",
+        "Rt Kidney",
+        "Lt Kidney",
+        "CBD",
+        "GB wall",
+        "Aorta",
+        "Portal vein",
+        "RPV",
+        "Hepatic vein",
+    )
     page = written(np.full((768, 1024, 3), 24, np.uint8), title, (60, 90), 22)
     for k, name in enumerate(names):
         page = written(page, f"{name}    {k + number / 10:.1f} cm    {3 * k}.2 cm/s", (80, 150 + 44 * k), 18, "cyan")
