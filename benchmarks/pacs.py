@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.network import own_network
-from tests.pacs.stack import LiverPdff, Orthanc, Stack, wait_for
+from tests.pacs.stack import RESULTS_OF_A_STUDY, LiverPdff, Orthanc, Stack, wait_for
 from tests.stow import store
 from training.phantom import write_cohort
 
-OBJECTS_OF_A_STUDY = 4 + 6
-"""Four images; a report, a summary page and four overlays."""
+OBJECTS_OF_A_STUDY = 4 + RESULTS_OF_A_STUDY
 TIMEOUT_S = 1800.0
 
 

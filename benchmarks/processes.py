@@ -1,5 +1,6 @@
 """What a running service holds: its own process and all below it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,11 @@ def peak_mib(pid: int) -> float:
     return _kib(f"/proc/{pid}/status", "VmHWM") / 1024
 
 
+def cpu_s(pid: int) -> float:
+    """Sum the processor seconds of the family, and of its children that have ended."""
+    return sum(_ticks(each) for each in family(pid)) / os.sysconf("SC_CLK_TCK")
+
+
 def open_files(pid: int) -> int:
     """Count the family's open files."""
     return sum(len(list(Path(f"/proc/{each}/fd").iterdir())) for each in family(pid))
@@ -29,3 +35,8 @@ def open_files(pid: int) -> int:
 
 def _kib(file: str, name: str) -> int:
     return next(int(line.split()[1]) for line in Path(file).read_text().splitlines() if line.startswith(f"{name}:"))
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime: proc_pid_stat(5)

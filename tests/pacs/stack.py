@@ -22,6 +22,8 @@ PASSWORD = "only-in-this-network"
 SERVICE_PORT = 8000
 POLL_S = 0.25
 TIMEOUT_S = 60.0
+RESULTS_OF_A_STUDY = 6
+"""A report, a summary page and four overlays."""
 
 
 class Orthanc:
@@ -147,10 +149,14 @@ class LiverPdff:
         assert self._running
         return self._running.client
 
+    @property
+    def pid(self) -> int:
+        assert self._running
+        return self._running.process.pid
+
     def peak_mib(self) -> float:
         """How much memory it has held at most."""
-        assert self._running
-        status = Path(f"/proc/{self._running.process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     def study(self, study_instance_uid: str) -> dict[str, Any]:
@@ -184,7 +190,17 @@ class Stack:
 
     def _storescu(self, files: Sequence[Path], port: int) -> None:
         # --required: propose the files' own SOP classes; dcmtk's list of defaults is too old for some
-        command = [self.storescu, "--required", "--aetitle", "SCANNER", "127.0.0.1", str(port), *map(str, files)]
+        # --propose-jpeg8: propose JPEG Baseline beside the uncompressed transfer syntaxes
+        command = [
+            self.storescu,
+            "--required",
+            "--propose-jpeg8",
+            "--aetitle",
+            "SCANNER",
+            "127.0.0.1",
+            str(port),
+            *map(str, files),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 

@@ -15,13 +15,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from app.adapters.screens.text_reader import is_installed
 from app.core.values import View
 from app.score_run import score_source
 from app.settings import Settings
 from tests.conftest import run
 from tests.factories import ct_instance, four_view_study, uid, us_instance
+from tests.hospital import FEW_SHOTS, hospital_study
 from tests.pacs.conftest import find
-from tests.pacs.stack import PASSWORD, POLL_S, Orthanc, Stack, wait_for
+from tests.pacs.stack import PASSWORD, POLL_S, RESULTS_OF_A_STUDY, Orthanc, Stack, wait_for
 from tests.stow import store, uids
 
 pytestmark = pytest.mark.real
@@ -64,7 +66,7 @@ def report_of(stack: Stack, study: str) -> bytes:
     return stack.orthanc.file(name)
 
 
-def wait_for_results(stack: Stack, study: str, count: int = 6) -> None:
+def wait_for_results(stack: Stack, study: str, count: int = RESULTS_OF_A_STUDY) -> None:
     wait_for(lambda: len(results(stack, study)) >= count, "results in Orthanc", stack.orthanc.log)
 
 
@@ -266,6 +268,20 @@ def test_scores_of_a_dicomweb_query_are_those_of_the_service(both: Stack, bundle
     assert pq.read_table(tmp_path / "one.parquet")["study_instance_uid"].to_pylist() == [study_uid(14)]
     with pytest.raises(ConnectionError, match="answers 401"):
         score_source(settings.model_copy(update={"dicomweb_authorization": ""}), one, tmp_path / "none.parquet", "")
+
+
+@pytest.mark.skipif(not is_installed(), reason="rapidocr is not installed: the extra `screen`")
+def test_a_study_as_a_hospital_sends_it_is_analysed_once(both: Stack) -> None:
+    """Nothing but the writing on its screens says what its images show."""
+    sent = hospital_study(FEW_SHOTS, study=16)
+    both.send(sent.contents)
+    wait_for_results(both, sent.study_instance_uid)
+    wait_for(both.orthanc.rests, "the bridge to rest", both.orthanc.log)
+    analysis = both.service.study(sent.study_instance_uid)["analysis"]
+    assert {view["view"]: view["sop_instance_uid"] for view in analysis["views"]} == sent.expected
+    assert {view["view_source"] for view in analysis["views"]} == {"screen"}
+    assert count_analyses(both, sent.study_instance_uid) == 1
+    assert len(results(both, sent.study_instance_uid)) == RESULTS_OF_A_STUDY
 
 
 def test_the_logs_hold_nothing_of_the_patient_and_no_password(both: Stack) -> None:
