@@ -34,7 +34,7 @@ class Seen:
     Attributes
     ----------
     identity : Identity or None
-        None of what is no DICOM object, or does not say which.
+        None where the content is not a DICOM object, or does not say which one.
     instance : ReceivedInstance or None
         What is to be kept; None of what cannot be filed under a study.
     crop : Crop or None

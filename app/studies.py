@@ -35,7 +35,7 @@ class Receipt:
     Attributes
     ----------
     identity : Identity or None
-        None of what is no DICOM object, or does not say which.
+        None where the content is not a DICOM object, or does not say which one.
     refusal : str or None
         Code of why it was not accepted.
     """
@@ -87,7 +87,7 @@ class StudyService:
         self._metrics = metrics
 
     def receive(self, content: bytes, by: Actor, expected_study: str | None = None) -> Receipt:
-        """Keep the crop of an image of a view; set aside what is none; refuse what should be one and cannot be used.
+        """Keep the crop of an image of a view; set aside other images; refuse an image of a view that cannot be used.
 
         Raises
         ------

@@ -18,8 +18,10 @@ from pydicom.filebase import DicomBytesIO
 
 from app.adapters.dicom.keywords import STUDY_ATTRIBUTES
 from app.adapters.drawing.png import decode_png
-from app.core.values import View
+from app.adapters.screens.text_reader import is_installed, text_reader
+from app.core.values import GreyImage, View
 from tests.factories import VIEW_NAMES, ct_instance, sector, sector_region, truncated, us_instance
+from tests.screens import written
 from tests.stow import store
 from training.demo import running_service
 
@@ -30,6 +32,9 @@ FIXED = {"PatientSex"}
 NAMES_A_VIEW = {"ProtocolName", "ViewName", "StageName", "SeriesDescription", "ImageComments", "CodeMeaning"}
 SIZE = (240, 320)
 HEADER = np.frombuffer(b"DOE JANE 1901-02-03 MRN 4711 " * 8, np.uint8)
+
+BURNED_IN, WHERE = "QUIXOTE ZEBEDEE", (95, 150)
+"""In the tissue, and where."""
 
 
 def canary(keyword: str) -> str:
@@ -45,8 +50,8 @@ CANARIES = {
 
 
 def labelled(view: View, **arguments: Any) -> bytes:
-    """An image of which every text is a canary, and whose header has a name burned in."""
-    pixels = sector(*SIZE, seed=_number(view))
+    """An image of which every text is a canary, and whose header and tissue have a name burned in."""
+    pixels = written(sector(*SIZE, seed=_number(view)), BURNED_IN, WHERE, 16)[..., 0].copy()
     pixels[1, : len(HEADER)] = HEADER
     attributes: dict[str, object] = {name: text for name, text in CANARIES.items() if name not in NAMES_A_VIEW}
     attributes |= {name: f"{VIEW_NAMES[view]} {canary(name)}" for name in ("ImageComments", "ProtocolName")}
@@ -194,6 +199,25 @@ def test_the_burned_in_header_is_in_no_crop(run: Run) -> None:
     assert len(crops) >= 8
     for (png,) in crops:
         assert HEADER[:29].tobytes() not in decode_png(png).tobytes()
+
+
+@pytest.mark.skipif(not is_installed(), reason="rapidocr is not installed: the extra `screen`")
+def test_the_name_burned_into_the_tissue_is_in_no_crop(run: Run) -> None:
+    with closing(sqlite3.connect(run.database)) as connection:
+        crops = [decode_png(png) for (png,) in connection.execute("SELECT tissue_png FROM analysis_views")]
+    assert "ZEBEDEE" in read_all(written(sector(*SIZE, seed=1), BURNED_IN, WHERE, 16)[..., 0]), "it can be read"
+    for crop in crops:
+        text = read_all(crop)
+        assert not any(BURNED_IN[k : k + 4] in text for k in range(len(BURNED_IN) - 3)), text
+
+
+def read_all(pixels: GreyImage) -> str:
+    """Read all text in a picture."""
+    reader = text_reader()
+    assert reader
+    boxes = reader.find(pixels)
+    parts = [np.ascontiguousarray(pixels[box.y0 : box.y1, box.x0 : box.x1]) for box in boxes]
+    return " ".join(reader.read(part).text.upper() for part in parts)
 
 
 def test_no_upload_stays_on_disk(run: Run) -> None:

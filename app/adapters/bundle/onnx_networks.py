@@ -94,7 +94,7 @@ class OnnxNetwork:
 
 
 class PlainNetwork:
-    """A network of somebody else's that turns a batch of pictures into one array, on one core.
+    """A third party's network that turns a batch of pictures into one array, on one core.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ MIN_MEAN_PROBABILITY: Final = 0.5
 GROWTH: Final = 1.6
 """The network marks the core of a line: its box grows by so many times area over perimeter."""
 MIN_CORE: Final = 3
-"""Pixels: a smaller core is no line."""
+"""Pixels: a smaller core is not a line of text."""
 LINE_HEIGHT: Final = 48
 """Pixels: lines are read at this height."""
 BLANK: Final = 0

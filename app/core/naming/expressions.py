@@ -50,7 +50,7 @@ def fault(pattern: str) -> str | None:
     try:
         found = compiled(pattern).search
     except (re.error, OverflowError, RecursionError) as error:
-        return f"is no regular expression: {error}"
+        return f"is not a regular expression: {error}"
     tree = _parser.parse(fold_pattern(pattern), re.IGNORECASE)
     if not _after(tree, _ANYWHERE):
         return (

@@ -29,7 +29,7 @@ class Vocabulary:
         Words that say both: 後区域 is always right.
     lobe : str
     positions : str
-        How a participant lies: its `left` is none of the liver's.
+        How a participant lies: `left` there is not the liver's side.
     portal, right_portal, right_posterior_portal : str
         The portal vein; abbreviations of its branches.
     branch : str
