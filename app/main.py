@@ -34,7 +34,7 @@ from app.api.problems import STATUS, add_problem_schema, install_problem_handler
 from app.api.runtime import Runtime
 from app.api.security_headers import SecurityHeaders
 from app.core.errors import BundleError, StorageUnavailable
-from app.core.naming import ViewRule
+from app.core.naming import ViewRule, compile_rules
 from app.core.notices import NOTICE
 from app.core.scanners import OTHER
 from app.core.screens.values import ScreenPolicy
@@ -72,6 +72,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
         ready, not from saying why.
     """
     view_rules = read_view_rules(settings.view_rules, settings.languages)
+    compile_rules(view_rules)
     metrics = Metrics()
     metrics.announce((error.code for error in STATUS), [*settings.scanners, OTHER])
 

@@ -14,6 +14,8 @@ from fastapi.testclient import TestClient
 from app.api.problems import STATUS
 from app.core import errors
 from app.core.errors import AnalysisError
+from app.core.naming import language_rules, name_view
+from app.core.naming.expressions import compiled
 from app.main import create_app
 from app.settings import Settings
 from tests.api.test_analyses import post
@@ -37,6 +39,13 @@ def test_every_refusal_stands_in_the_drawn_tree() -> None:
 
 
 class TestReadiness:
+    def test_no_request_waits_for_rules_to_be_compiled(self) -> None:
+        compiled.cache_clear()
+        create_app(Settings(view_languages="en,de"))
+        before = compiled.cache_info().misses
+        assert name_view("Lebervenen", language_rules(("en", "de")))
+        assert compiled.cache_info().misses == before > 0
+
     def test_a_verified_bundle_is_ready(self, client: TestClient) -> None:
         assert client.get("/livez").json() == {"status": "alive"}
         assert client.get("/readyz").json() == {"status": "ready"}

@@ -1,7 +1,7 @@
 """The other side of `app.adapters.reading.readers`: a process that forks readers; each reads object after object.
 
-Libraries, and the networks that read text, are loaded once, before the first fork: a reader starts in milliseconds, and
-its memory is mostly shared. None of them has started a thread by then.
+Libraries, the networks that read text and the site's rules are made ready once, before the first fork: a reader starts
+in milliseconds, and its memory is mostly shared. None of them has started a thread by then.
 """
 
 import gc
@@ -22,6 +22,7 @@ from app.adapters.reading.channel import DECLARED, NOTHING_MORE, receive, send
 from app.adapters.reading.objects import Instructions, read_crops
 from app.adapters.screens.text_reader import text_reader
 from app.core.errors import AnalysisError
+from app.core.naming import compile_rules
 from app.core.values import Crop
 
 CPU_S: Final = 2.0
@@ -42,6 +43,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     instructions = pickle.loads(receive(control))  # noqa: S301 - from the service
     text_reader()
+    compile_rules(instructions.rules)
     restrict()
     stand_back()
     return_unused()

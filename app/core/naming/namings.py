@@ -52,6 +52,12 @@ def name_view(text: str, rules: Sequence[ViewRule] = DEFAULT_VIEW_RULES) -> Nami
     return Naming(view, _says_nothing_else(said, spoken)) if view else None
 
 
+def compile_rules(rules: Iterable[ViewRule]) -> None:
+    """Compile all the rules, so that no text has to wait for it: those of eight languages take a second."""
+    for rule in rules:
+        compiled(rule.pattern)
+
+
 def _says_nothing_else(said: str, rules: Iterable[ViewRule]) -> bool:
     named = {place for rule in rules for match in compiled(rule.pattern).finditer(said) for place in _named(match)}
     rest = "".join(" " if place in named else char for place, char in enumerate(said))

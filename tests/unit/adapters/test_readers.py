@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -24,7 +25,8 @@ from app.adapters.reading.objects import Instructions
 from app.adapters.reading.readers import Readers, _Reader, load
 from app.adapters.screens.text_reader import is_installed
 from app.core.errors import AnalysisError, InternalError, NotDicom, UndecodablePixels
-from app.core.naming import ViewRule
+from app.core.naming import LANGUAGES, ViewRule, language_rules
+from app.core.naming.expressions import compiled
 from app.core.pipeline import crop_instance
 from app.core.values import Crop, ScreenNaming, View
 from tests.factories import us_instance
@@ -179,6 +181,28 @@ def test_a_reader_at_rest_gives_back_memory_once_and_reads_on(monkeypatch: pytes
         assert given_back.wait(5)
         send(ours, b"an object")
         assert received.result(5) == b"an object"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's children are found in /proc")
+def test_no_reader_compiles_rules() -> None:
+    """Those of eight languages take a second, a third of what reading a screen may take."""
+    rules = language_rules(LANGUAGES)
+    re.purge()
+    started = time.process_time()
+    for rule in rules:
+        compiled.__wrapped__(rule.pattern)
+    compiling_s = time.process_time() - started
+    with Readers(1, instructions=Instructions(rules)) as readers:
+        assert readers.read(us_instance(rows=240, columns=320, view="Spleen")).screen == (
+            ScreenNaming(None) if is_installed() else None
+        )
+        [reader] = _children(readers._nursery._process.pid)
+        assert _processor_s(reader) < compiling_s / 2
+
+
+def _processor_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_the_processes_end_with_the_service() -> None:
