@@ -7,7 +7,7 @@ from app.core.tissue.colour import has_colour_flow
 from app.core.tissue.geometry import area, bounds, cut, share_of, shifted, whole
 from app.core.tissue.panels import refuse_several
 from app.core.tissue.pictures import MIN_SIDE, texture, to_grey, without_idle_colour
-from app.core.tissue.regions import declares_flow, tissue_panels
+from app.core.tissue.regions import declares_flow, shows_time, tissue_panels
 from app.core.tissue.shape import drawn
 from app.core.tissue.silhouette import DOUBTFUL, MIN_DOUBTFUL_INSIDE, MIN_TISSUE_SHARE, Silhouette, find_silhouette
 from app.core.values import GreyImage, ScreenPixels, Tissue, UltrasoundRegion
@@ -55,6 +55,8 @@ def extract_tissue(
     pixels = without_idle_colour(pixels)
     panels = tissue_panels(pixels, regions)
     refuse_several(len(panels), "(0018,6011) Sequence of Ultrasound Regions declares several tissue regions.")
+    if panels and shows_time(pixels, regions, panels[0]):
+        refuse_several(2, "(0018,6011) Sequence of Ultrasound Regions declares a spectrum or M-mode beside the tissue.")
     searched = panels[0] if panels else whole(pixels)
     screen = cut(pixels, searched)
     if min(screen.shape[:2]) < MIN_SIDE:

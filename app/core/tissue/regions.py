@@ -8,6 +8,9 @@ from app.core.values import ScreenPixels, TissueBox, UltrasoundRegion
 
 TWO_DIMENSIONAL: Final = 1
 """(0018,6012) Region Spatial Format: 2D."""
+M_MODE: Final = 2
+SPECTRAL: Final = 3
+"""(0018,6012): depth or velocity over time."""
 TISSUE: Final = 1
 """(0018,6014) Region Data Type: tissue."""
 COLOUR_FLOW: Final = 2
@@ -19,6 +22,8 @@ MAX_REGION_LOSS: Final = 0.1
 """Of a declared region's area: one that lies further outside the image was written for another image size."""
 SAME_REGION_OVERLAP: Final = 0.9
 """Intersection over union from which two declared regions are one panel written twice."""
+SEPARATE: Final = 0.1
+"""Intersection over union up to which two declared regions lie beside each other."""
 BLANK_TEXTURE: Final = 0.005
 """Share of horizontal neighbours that differ in a declared region that is not in use, callipers and ticks included."""
 
@@ -45,6 +50,20 @@ def tissue_panels(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...]) -
         if boxes:
             return _distinct(boxes)
     return ()
+
+
+def shows_time(pixels: ScreenPixels, regions: tuple[UltrasoundRegion, ...], tissue: TissueBox) -> bool:
+    """Tell whether a spectrum or an M-mode is declared, and drawn, beside the tissue: then the screen is divided.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (rows, columns) or (rows, columns, 3)
+    regions : tuple of UltrasoundRegion
+    tissue : TissueBox
+        The declared region of the tissue.
+    """
+    boxes = [r.box for r in regions if r.spatial_format in (M_MODE, SPECTRAL) and _is_sensible(r.box, pixels)]
+    return any(overlap(intersection(box, whole(pixels)), tissue) < SEPARATE for box in boxes)
 
 
 def declares_flow(regions: tuple[UltrasoundRegion, ...]) -> bool:

@@ -159,6 +159,17 @@ class TestPanels:
         one[:, 430:460] //= 12
         assert extract_tissue(one).box[0] == pytest.approx(40, abs=2)
 
+    @pytest.mark.parametrize("spatial_format", [2, 3])
+    def test_a_spectrum_or_m_mode_below_the_tissue_divides_the_screen(self, spatial_format: int) -> None:
+        screen = pasted((230, 5, panel(1, 530)))
+        upper, lower = TissueBox(230, 0, 760, 375), TissueBox(40, 400, 990, 760)
+        screen[420:740, 60:970] = np.random.default_rng(1).integers(0, 90, (320, 910, 1))
+        time = (UltrasoundRegion(lower, spatial_format, 3),)
+        with pytest.raises(MultipleTissueRegions, match="spectrum or M-mode"):
+            extract_tissue(screen, region(upper) + time)
+        screen[400:] = 0  # declared, as systems go on doing, and not in use
+        assert extract_tissue(screen, region(upper) + time).source == "region"
+
     def test_what_declares_them_is_named(self) -> None:
         screen = known_screen("plain", 1, View.HEPATIC_VEINS)
         halves = (*region(TissueBox(0, 60, 500, 700)), *region(TissueBox(500, 60, 1000, 700)))
