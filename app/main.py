@@ -128,11 +128,12 @@ def build_runtime(
     repository = AnalysisRepository(database.engine)
     load = bundle or (lambda: load_bundle(settings.bundle, settings.threads, settings.provider, settings.bundle_key))
     trail = AuditTrail(database.engine)
+    service = _build_service(settings, load, repository, trail, metrics, view_rules)
     return Runtime(
-        pulse=Pulse(database.check),
+        pulse=Pulse(database.check),  # last, so that its first check is fresh when the first request comes
         repository=repository,
         metrics=metrics,
-        service=_build_service(settings, load, repository, trail, metrics, view_rules),
+        service=service,
         received=StudyRepository(database.engine),
         audit=trail,
         retention=Retention(database.engine),

@@ -73,7 +73,7 @@ def report_wedges(numbers: range) -> None:
                 screen = with_wedges(known_screen(style, number, view, "flat"), style, degrees, at)
                 tissue = _crop(screen, as_jpeg(screen.pixels, 75) if number % 2 else screen.pixels, "none")
                 count += 1
-                whole += tissue is not None and np.abs(np.subtract(tissue.box, screen.box)).max() <= 12
+                whole += tissue is not None and np.abs(np.subtract(tissue.box, screen.box)).max() <= 16
     print(f"contact shadows of 4, 8 and 16 degrees: {whole} of {count} whole ({whole / count:.1%})")
 
 
