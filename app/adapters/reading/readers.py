@@ -192,7 +192,7 @@ class _Nursery:
                 stdin=subprocess.DEVNULL,
                 env=os.environ | _ENVIRONMENT,
             )
-        with suppress(OSError):  # it is gone already: whoever asks for a reader sees that
+        with suppress(OSError):  # the process has ended already; asking for a reader will show it
             send(self._control, self._instructions)
 
     def connect(self) -> socket.socket:

@@ -21,8 +21,8 @@ SEARCHED_SIDE: Final = 360
 MIN_POINTS: Final = 40
 """Edges inside the picture: with fewer the tissue fills it from border to border."""
 GOOD: Final = 0.5
-"""Share of the edges that a shape explains. Of 36 real screens and 400 phantoms those with a dark side or a dark far
-field have 0.55 at least, clean ones 0.9; forms, photographs and text have less than 0.4."""
+"""Share of the edges that a shape explains. Real screens and phantoms with a dark side or a dark far field have 0.48 at
+least, clean ones 0.9; a disc has 0.25."""
 DOUBTFUL: Final = 0.35
 """Between this and `GOOD` the crop is made, with a warning."""
 CLEAN: Final = 0.8
