@@ -1,5 +1,6 @@
 """What tests share: one real bundle a session, a service on a fresh database, real parts where they are installed."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -47,14 +48,22 @@ def examples(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="session")
 def bundle_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder in which the session's bundle is made; its cohorts stay."""
-    return tmp_path_factory.mktemp("work")
+    """Folder in which the session's bundle is made, one for all of its processes; its cohorts stay."""
+    folder = tmp_path_factory.getbasetemp()
+    work = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "work"
+    work.mkdir(exist_ok=True)
+    return work
 
 
 @pytest.fixture(scope="session")
 def bundle_folder(bundle_work: Path) -> Path:
     """A real bundle, made by the project's own commands from a small phantom cohort."""
-    return build_demo_bundle(bundle_work / "models" / "demo" / "1.0.0", bundle_work, SMALL_PLAN)
+    folder = bundle_work / "models" / "demo" / "1.0.0"
+    with (bundle_work / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the other processes wait until the first has made it
+        if not folder.exists():
+            build_demo_bundle(folder, bundle_work, SMALL_PLAN)
+    return folder
 
 
 @pytest.fixture(scope="session")

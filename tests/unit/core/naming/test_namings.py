@@ -1,6 +1,7 @@
 import random
 import time
 import unicodedata
+from collections.abc import Callable, Iterable
 from itertools import combinations, permutations, product
 
 import pytest
@@ -15,8 +16,6 @@ from tests.unit.core.naming.typed import TYPED
 RULES = {code: language_rules([code]) for code in LANGUAGES}
 ALL_LANGUAGES = language_rules(LANGUAGES)
 
-CASES = [(code, view, text) for code, table in TYPED.items() for view, texts in table.items() for text in texts]
-NAMES = [(code, view, text) for code, view, text in CASES if view]
 FULL_WIDTH = {ord(" "): 0x3000} | {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 NOT = {
     "en": "not",
@@ -40,53 +39,79 @@ def view_of(text: str, code: str) -> View | None:
     return naming.view if naming else None
 
 
-@pytest.mark.parametrize(("code", "view", "text"), CASES)
+def typed(code: str) -> list[tuple[View | None, str]]:
+    return [(view, text) for view, texts in TYPED[code].items() for text in texts]
+
+
+def names(code: str) -> list[str]:
+    return [text for view, text in typed(code) if view]
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
 class TestWhatIsTyped:
-    def test_it_names_its_view_or_none(self, code: str, view: View | None, text: str) -> None:
-        assert view_of(text, code) is view
+    """A language's whole table at once; what fails is listed."""
 
-    def test_other_languages_beside_it_change_nothing(self, code: str, view: View | None, text: str) -> None:
-        assert name_view(text, ALL_LANGUAGES) == name_view(text, RULES[code])
+    @staticmethod
+    def changed(code: str, otherwise: Callable[[str], Iterable[str]]) -> list[str]:
+        """List what names something else when it is typed otherwise."""
+        rules = RULES[code]
+        return [
+            other
+            for _, text in typed(code)
+            for other in otherwise(text)
+            if name_view(other, rules) != name_view(text, rules)
+        ]
 
-    def test_case_does_not_matter(self, code: str, view: View | None, text: str) -> None:
-        for typed in (text.upper(), text.lower(), text.title()):
-            assert name_view(typed, RULES[code]) == name_view(text, RULES[code])
+    def test_it_names_its_view_or_none(self, code: str) -> None:
+        assert [(text, view_of(text, code)) for view, text in typed(code) if view_of(text, code) is not view] == []
 
-    def test_accents_do_not_matter_however_they_are_encoded(self, code: str, view: View | None, text: str) -> None:
-        apart = unicodedata.normalize("NFD", text)
-        without = "".join(char for char in apart if not "\u0300" <= char <= "\u036f")
-        for typed in (apart, without, unicodedata.normalize("NFC", text)):
-            assert name_view(typed, RULES[code]) == name_view(text, RULES[code])
+    def test_other_languages_beside_it_change_nothing(self, code: str) -> None:
+        rules = RULES[code]
+        assert [text for _, text in typed(code) if name_view(text, ALL_LANGUAGES) != name_view(text, rules)] == []
 
-    def test_width_does_not_matter(self, code: str, view: View | None, text: str) -> None:
-        assert name_view(text.translate(FULL_WIDTH), RULES[code]) == name_view(text, RULES[code])
+    def test_case_does_not_matter(self, code: str) -> None:
+        assert self.changed(code, lambda text: (text.upper(), text.lower(), text.title())) == []
 
-    def test_punctuation_is_a_blank(self, code: str, view: View | None, text: str) -> None:
-        for separator in ("/", "_", " - ", ", ", "\t", "\r\n", "\u3000", "・"):
-            assert name_view(text.replace(" ", separator), RULES[code]) == name_view(text, RULES[code])
+    def test_accents_do_not_matter_however_they_are_encoded(self, code: str) -> None:
+        def otherwise(text: str) -> tuple[str, ...]:
+            apart = unicodedata.normalize("NFD", text)
+            without = "".join(char for char in apart if not "\u0300" <= char <= "\u036f")
+            return apart, without, unicodedata.normalize("NFC", text)
 
-    def test_the_order_of_the_rules_does_not_matter(self, code: str, view: View | None, text: str) -> None:
-        for seed in range(3):
-            shuffled = random.Random(seed).sample(RULES[code], len(RULES[code]))
-            assert name_view(text, shuffled) == name_view(text, RULES[code])
+        assert self.changed(code, otherwise) == []
+
+    def test_width_does_not_matter(self, code: str) -> None:
+        assert self.changed(code, lambda text: [text.translate(FULL_WIDTH)]) == []
+
+    def test_punctuation_is_a_blank(self, code: str) -> None:
+        separators = ("/", "_", " - ", ", ", "\t", "\r\n", "\u3000", "・")
+        assert self.changed(code, lambda text: (text.replace(" ", each) for each in separators)) == []
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_the_order_of_the_rules_does_not_matter(self, code: str, seed: int) -> None:
+        shuffled = random.Random(seed).sample(RULES[code], len(RULES[code]))
+        assert [text for _, text in typed(code) if name_view(text, shuffled) != name_view(text, RULES[code])] == []
 
 
-@pytest.mark.parametrize(("code", "view", "text"), NAMES)
+@pytest.mark.parametrize("code", LANGUAGES)
 class TestWhatTakesANameAway:
-    def test_a_negation(self, code: str, view: View, text: str) -> None:
-        assert name_view(f"{NOT[code]} {text}", RULES[code]) is None
-        assert name_view(f"{NOT[code]} {text}", ALL_LANGUAGES) is None
+    @pytest.mark.parametrize("others", [False, True])
+    def test_a_negation(self, code: str, others: bool) -> None:
+        rules = ALL_LANGUAGES if others else RULES[code]
+        assert [text for text in names(code) if name_view(f"{NOT[code]} {text}", rules)] == []
 
-    def test_a_time_after_an_operation(self, code: str, view: View, text: str) -> None:
-        assert name_view(f"{text} {AFTER[code]}", RULES[code]) is None
+    def test_a_time_after_an_operation(self, code: str) -> None:
+        assert [text for text in names(code) if name_view(f"{text} {AFTER[code]}", RULES[code])] == []
 
-    def test_doubt(self, code: str, view: View, text: str) -> None:
-        for typed in (f"{text}?", f"? {text}", f"{text} ?", f"¿{text}?", f"{text}？"):
-            assert name_view(typed, RULES[code]) is None
+    @pytest.mark.parametrize("doubt", ["{}?", "? {}", "{} ?", "¿{}?", "{}？"])
+    def test_doubt(self, code: str, doubt: str) -> None:
+        assert [text for text in names(code) if name_view(doubt.format(text), RULES[code])] == []
 
-    def test_what_makes_it_too_long_for_a_name(self, code: str, view: View, text: str) -> None:
-        assert name_view(text + " " * LONGEST_TEXT, RULES[code]) == name_view(text, RULES[code])
-        assert name_view(text + " x" * LONGEST_TEXT, RULES[code]) is None
+    def test_what_makes_it_too_long_for_a_name(self, code: str) -> None:
+        rules = RULES[code]
+        assert [text for text in names(code) if name_view(text + " x" * LONGEST_TEXT, rules)] == []
+        longer = [text for text in names(code) if name_view(text + " " * LONGEST_TEXT, rules) != name_view(text, rules)]
+        assert longer == [], "blanks alone"
 
 
 class TestNameView:
