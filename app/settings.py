@@ -71,6 +71,9 @@ class Settings(BaseSettings):
         "", description="Scanners that the metrics tell apart, by (0008,1090), with semicolons; the rest are `other`."
     )
     upload_timeout_s: Annotated[float, Field(gt=0)] = Field(60, description="Time for a request's body to arrive.")
+    keep_alive_s: Annotated[int, Field(gt=0)] = Field(
+        75, description="A connection without a request is closed after so long; longer than proxies keep theirs."
+    )
     retention_days: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Analyses are deleted so long after they were made, crops and all; by default never."
     )

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.adapters.telemetry.metrics import Metrics
 from app.api.limits import BodyBounds, UploadLimits
+from app.settings import Settings
 from training.demo import running_service
 
 POST: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
@@ -97,16 +99,36 @@ def test_reading_is_not_counted() -> None:
     assert statuses(limits(), get, *[messages(0.02, END) for _ in range(5)]) == [201] * 5
 
 
-def test_a_body_that_trickles_is_told_that_it_was_too_slow(bundle_folder: Path, tmp_path: Path) -> None:
-    """Through the whole service: its error is of the same family as a full disk's, which is a 503."""
-    limits = {"LIVER_PDFF_UPLOAD_TIMEOUT_S": "1"}
-    url = f"sqlite:///{tmp_path}/test.db"
-    with running_service(bundle_folder, url, tmp_path / "service.log", environment=limits) as service:
-        connection = HTTPConnection("127.0.0.1", service.client.base_url.port, timeout=30)
-        connection.putrequest("POST", "/v1/analyses")
-        connection.putheader("Content-Type", "multipart/form-data; boundary=b")
-        connection.putheader("Content-Length", "1000")
-        connection.endheaders(b"--b\r\n")
-        answer = connection.getresponse()
-        assert (answer.status, json.load(answer)["code"]) == (408, "upload_timeout")
-        connection.close()
+@pytest.fixture(scope="module")
+def hurried(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HTTPConnection]:
+    """A connection to a whole service that waits for a second at most."""
+    limits = {"LIVER_PDFF_UPLOAD_TIMEOUT_S": "1", "LIVER_PDFF_KEEP_ALIVE_S": "1"}
+    folder = tmp_path_factory.mktemp("hurried")
+    log = folder / "service.log"
+    with running_service(bundle_folder, f"sqlite:///{folder}/test.db", log, environment=limits) as service:
+        yield HTTPConnection("127.0.0.1", service.client.base_url.port, timeout=30)
+
+
+def test_a_body_that_trickles_is_told_that_it_was_too_slow(hurried: HTTPConnection) -> None:
+    """Its error is of the same family as a full disk's, which is a 503."""
+    hurried.putrequest("POST", "/v1/analyses")
+    hurried.putheader("Content-Type", "multipart/form-data; boundary=b")
+    hurried.putheader("Content-Length", "1000")
+    hurried.endheaders(b"--b\r\n")
+    answer = hurried.getresponse()
+    assert (answer.status, json.load(answer)["code"]) == (408, "upload_timeout")
+    hurried.close()
+
+
+def test_an_idle_connection_is_kept_for_as_long_as_was_said(hurried: HTTPConnection) -> None:
+    hurried.request("GET", "/livez")
+    assert hurried.getresponse().read()
+    begin = time.monotonic()
+    assert hurried.sock.recv(1) == b"", "the service closes it"
+    assert 0.9 < time.monotonic() - begin < 10
+    hurried.close()
+
+
+def test_an_idle_connection_outlives_a_proxys() -> None:
+    """nginx, ingress-nginx and load balancers keep theirs for 60 s, and lose a request on one that is closed first."""
+    assert Settings().keep_alive_s > 60
