@@ -89,7 +89,7 @@ def _look(service: AnalysisService, known: Known, identity: Identity, content: b
         return Seen(identity, replace(instance, reason=_reason(error)))
     except DicomError as error:
         return _refused(identity, instance, error)
-    instance = replace(instance, evidence=evidence, looked_by=service.rules_digest)
+    instance = replace(instance, evidence=evidence, looked_by=service.looked_by)
     before = known(identity)
     if before and _is_repeat(before, instance):
         return Seen(identity, before, content=content)
@@ -133,7 +133,7 @@ def _reason(error: AnalysisError) -> AnalysisWarning:
 
 
 def _is_repeat(known: ReceivedInstance, instance: ReceivedInstance) -> bool:
-    """Tell whether the same bytes were looked at before by the same rules, and all there is to look at was."""
+    """Tell whether the same bytes were looked at before in the same way, and all there is to look at was."""
     said = known.evidence
     return (
         said is not None

@@ -23,7 +23,7 @@ from app.adapters.telemetry.metrics import Metrics
 from app.adapters.telemetry.traces import span
 from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
-from app.core.evidence import Evidence, Recognition, digest_rules, gather, recognise
+from app.core.evidence import Evidence, Recognition, digest_look, gather, recognise
 from app.core.naming import ViewRule
 from app.core.pipeline import fingerprint, read_outputs
 from app.core.recent import Recent
@@ -117,7 +117,7 @@ class AnalysisService:
         self._audit = audit
         self._metrics = metrics
         self._readers = readers
-        self.rules_digest = digest_rules(view_rules)
+        self.looked_by = digest_look(view_rules, screens_are_read=screens_are_read)
         self.at_once = min(threads, MAX_READERS)
         self._view_rules = view_rules
         self._scanners = scanners

@@ -14,7 +14,7 @@ from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.study_repository import StudyRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
-from app.core.choice import Choice, choose_images, received_image, stand
+from app.core.choice import Choice, ShownView, choose_images, received_image, stand
 from app.core.errors import AnalysisError
 from app.core.pipeline import image_key, question
 from app.core.studies import ReceivedInstance, is_of_views, obstacle, standing_images, views_of
@@ -51,6 +51,8 @@ class StudyState:
     Attributes
     ----------
     instances : list of ReceivedInstance
+    shown : list of ShownView
+        Those of them that show a view.
     choices : dict of View to Choice
     obstacle : AnalysisWarning or None
         What keeps the received images from being analysed.
@@ -59,13 +61,17 @@ class StudyState:
         received one by one, the newest complete analysis, or else the newest, of images that still show its views.
     analyses : list of Analysis
         Newest first, the current one included.
+    valid : list of Analysis
+        Those of them whose images still show its views.
     """
 
     instances: list[ReceivedInstance]
+    shown: list[ShownView]
     choices: dict[View, Choice]
     obstacle: AnalysisWarning | None
     current: Analysis | None
     analyses: list[Analysis]
+    valid: list[Analysis]
 
 
 class StudyService:
@@ -172,11 +178,12 @@ def read_state(analyses: AnalysisRepository, received: StudyRepository, study_in
     answered, _ = analyses.page(study_instance_uid=study_instance_uid, limit=MAX_ANALYSES, cursor=None)
     if not instances and not answered:
         return None
-    choices = choose_images(views_of(instances))
+    shown = views_of(instances)
+    choices = choose_images(shown)
     hindrance = obstacle(choices)
-    true = [each for each in answered if is_of_views(each, instances)]
-    current = newest_complete(true) if hindrance else _answer(analyses, choices, answered)
-    return StudyState(instances, choices, hindrance, current, answered)
+    valid = [each for each in answered if is_of_views(each, instances, shown)]
+    current = newest_complete(valid) if hindrance else _answer(analyses, choices, answered)
+    return StudyState(instances, shown, choices, hindrance, current, answered, valid)
 
 
 def newest_complete(answered: Sequence[Analysis]) -> Analysis | None:

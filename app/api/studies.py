@@ -20,7 +20,7 @@ from app.api.schemas import (
 )
 from app.core.choice import CHOICE_RULE, Choice, ShownView
 from app.core.errors import UnknownResource
-from app.core.studies import ReceivedInstance, is_of_views, set_aside, views_of
+from app.core.studies import ReceivedInstance, set_aside
 from app.core.unrecognised import looked_at
 from app.core.values import AnalysisWarning, View
 from app.studies import StudyState, read_state
@@ -48,15 +48,14 @@ def get_study(study_instance_uid: Uid, runtime: RuntimeDep, by: ActorDep) -> Stu
 
 def study_out(study_instance_uid: str, state: StudyState) -> StudyOut:
     """Write a study's state as a response."""
-    valid = [analysis for analysis in state.analyses if is_of_views(analysis, state.instances)]
-    views_in = {view.view for analysis in valid for view in analysis.estimate.views} | set(state.choices)
+    views_in = {view.view for analysis in state.valid for view in analysis.estimate.views} | set(state.choices)
     return StudyOut(
         study_instance_uid=study_instance_uid,
         views_in=[view for view in View if view in views_in],
         views_missing=[view for view in View if view not in views_in],
         choice_rule=CHOICE_RULE,
         received=[_view_out(view, choice, state) for view, choice in state.choices.items()],
-        set_aside=[_set_aside_out(each, reason) for each, reason in set_aside(state.instances)],
+        set_aside=[_set_aside_out(each, reason) for each, reason in set_aside(state.instances, state.shown)],
         refused=[_set_aside_out(each, each.reason) for each in state.instances if each.refused and each.reason],
         waiting_for=WarningOut.model_validate(state.obstacle) if state.obstacle and state.instances else None,
         analysis=analysis_out(state.current) if state.current else None,
@@ -72,7 +71,7 @@ def study_out(study_instance_uid: str, state: StudyState) -> StudyOut:
 
 def _view_out(view: View, choice: Choice, state: StudyState) -> StudyViewOut:
     received_at = {each.sop_instance_uid: each.received_at for each in state.instances}
-    shown = [each for each in views_of(state.instances) if each.recognition.view == view]
+    shown = [each for each in state.shown if each.recognition.view == view]
     return StudyViewOut(
         view=view,
         chosen=choice.image.key.sop_instance_uid,

@@ -18,6 +18,9 @@ from app.core.values import AnalysisWarning, ScreenNaming, View, ViewSource, Vie
 MOST_IMAGES_OF_A_NAME: Final = 4
 """A text of the examination on more images than this names a series: nobody keeps so many images of one view."""
 
+LOOK: Final = 1
+"""Version of the crop, the reading of screens and the naming; raise it when one of them answers otherwise."""
+
 
 class Weight(IntEnum):
     """What named a view, lightest first."""
@@ -131,9 +134,9 @@ def gather(
     return Evidence(declared, name_by_texts(texts.image, rules), screen, tuple(about))
 
 
-def digest_rules(rules: Sequence[ViewRule]) -> str:
-    """Name a set of rules, 16 hexadecimal digits: what other rules have looked at is looked at again."""
-    return hashlib.sha256(repr(tuple(rules)).encode()).hexdigest()[:16]
+def digest_look(rules: Sequence[ViewRule], *, screens_are_read: bool) -> str:
+    """Name how images are looked at, 16 hexadecimal digits: what was looked at otherwise is looked at again."""
+    return hashlib.sha256(repr((LOOK, screens_are_read, tuple(rules))).encode()).hexdigest()[:16]
 
 
 def name_by_texts(texts: Iterable[str], rules: Sequence[ViewRule]) -> Naming | None:

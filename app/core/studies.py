@@ -29,7 +29,7 @@ class ReceivedInstance:
     evidence : Evidence or None
         What names its view; None of an object that is not an ultrasound image.
     looked_by : str
-        Digest of the rules that it was looked at with; see `app.core.evidence.digest_rules`.
+        Digest of how it was looked at; see `app.core.evidence.digest_look`.
     image : ReceivedImage or None
     reason : AnalysisWarning or None
         Code and sentence; one of `image` and `reason` is there.
@@ -78,27 +78,27 @@ def obstacle(choices: Mapping[View, Choice], *, allow_partial: bool = False) -> 
     return None
 
 
-def set_aside(instances: Iterable[ReceivedInstance]) -> list[tuple[ReceivedInstance, AnalysisWarning]]:
+def set_aside(
+    instances: Iterable[ReceivedInstance], shown: Iterable[ShownView]
+) -> list[tuple[ReceivedInstance, AnalysisWarning]]:
     """List the instances that were accepted and show no view, each with the reason."""
-    known = list(instances)
-    shown = {each.image.key.sop_instance_uid for each in views_of(known)}
-    reasons = [(each, each.reason or _unrecognised(each)) for each in known if not each.refused]
-    return [(each, reason) for each, reason in reasons if each.sop_instance_uid not in shown]
+    views = {each.image.key.sop_instance_uid for each in shown}
+    reasons = [(each, each.reason or _unrecognised(each)) for each in instances if not each.refused]
+    return [(each, reason) for each, reason in reasons if each.sop_instance_uid not in views]
 
 
 def _unrecognised(instance: ReceivedInstance) -> AnalysisWarning:
     return AnalysisWarning("unrecognised_view", why_unrecognised(instance.evidence or Evidence()))
 
 
-def is_of_views(analysis: Analysis, instances: Iterable[ReceivedInstance]) -> bool:
+def is_of_views(analysis: Analysis, instances: Iterable[ReceivedInstance], shown: Iterable[ShownView]) -> bool:
     """Tell whether received images still show the views that an analysis took them for.
 
     A text of the examination that told the first images of a study apart may turn out to be on all of them. What the
     sender declared stands.
     """
-    known = list(instances)
-    now = {each.image.key.sop_instance_uid: each.recognition.view for each in views_of(known)}
-    received = {each.sop_instance_uid for each in known if each.evidence}
+    now = {each.image.key.sop_instance_uid: each.recognition.view for each in shown}
+    received = {each.sop_instance_uid for each in instances if each.evidence}
     return all(
         view.view_source in (None, ViewSource.SENDER)
         or view.sop_instance_uid not in received
