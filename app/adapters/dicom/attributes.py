@@ -1,12 +1,14 @@
 """Attributes by keyword, as plain values, and the standard's names for them in messages."""
 
 import re
+from functools import cache
 from typing import Any, Final, cast
 
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from app.adapters.dicom.guard import LIBRARY_ERRORS
@@ -87,13 +89,16 @@ class Attributes:
             if isinstance(element, RawDataElement) and len(element.value or b"") > max_value_bytes:
                 del self._dataset[tag]
 
-    def _element(self, tag: int) -> RawDataElement | DataElement | None:
+    def _element(self, tag: BaseTag) -> RawDataElement | DataElement | None:
         """Take an element as it was read: raw until its value is asked for (pydicom's annotation hides that)."""
         return cast(RawDataElement | DataElement | None, self._dataset.get_item(tag))
 
     def _value(self, keyword: str) -> Any:
+        tag = tag_of(keyword)
+        if self._element(tag) is None:  # as most are: an error takes longer than all the others' values
+            return None
         try:
-            return self._dataset[keyword].value
+            return self._dataset[tag].value
         except LIBRARY_ERRORS:
             return None
 
@@ -104,12 +109,13 @@ class Attributes:
         return value
 
 
-def tag_of(keyword: str) -> int:
+@cache
+def tag_of(keyword: str) -> BaseTag:
     """Look a keyword's tag up."""
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise KeyError(keyword)
-    return tag
+    return BaseTag(tag)
 
 
 def quoted(keyword: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.tissue.geometry import Mask, cut, intersection, whole
+from app.core.tissue.geometry import Mask, cut, intersection, row_ends, whole
 from app.core.values import GreyImage, TissueBox
 
 OUTLINE: Final = 4
@@ -22,8 +22,10 @@ def sector_of(pixels: GreyImage) -> Mask:
         0 outside the shape.
     """
     lit = pixels > 0
-    spans = [_since_first(lit, axis) & np.flip(_since_first(np.flip(lit, axis), axis), axis) for axis in (0, 1)]
-    return np.asarray(spans[0] & spans[1])
+    left, right = (end.astype(np.uint16)[:, np.newaxis] for end in row_ends(lit))  # compared faster than int64
+    top, bottom = (end.astype(np.uint16) for end in row_ends(np.ascontiguousarray(lit.T)))
+    y, x = np.arange(lit.shape[0], dtype=np.uint16)[:, np.newaxis], np.arange(lit.shape[1], dtype=np.uint16)
+    return np.asarray((x >= left) & (x < right) & (y >= top) & (y < bottom))
 
 
 def without(pixels: GreyImage, lines: Iterable[TissueBox]) -> GreyImage:
@@ -75,10 +77,6 @@ def _rows_since(written: Mask) -> NDArray[np.intp]:
     """Count, for every written pixel, the rows up to the last that is not, itself included."""
     number = np.arange(len(written))[:, np.newaxis]
     return np.asarray(number - np.maximum.accumulate(np.where(written, -1, number), axis=0))
-
-
-def _since_first(mask: Mask, axis: int) -> Mask:
-    return np.asarray(np.logical_or.accumulate(mask, axis=axis))
 
 
 def _with_outline(line: TissueBox, limits: TissueBox) -> TissueBox:

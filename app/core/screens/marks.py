@@ -7,38 +7,40 @@ import numpy as np
 
 from app.core.screens.strokes import CELL
 from app.core.tissue.geometry import Mask
-from app.core.tissue.pictures import coverage
-from app.core.values import Floats, GreyImage
+from app.core.tissue.morphology import Indices
+from app.core.values import GreyImage
 
 REACH: Final = 4
 """Pixels: a stroke is at most so wide."""
 MIN_CONTRAST: Final = 100
 """Grey levels above what lies `REACH` pixels away on both sides."""
-MIN_PIXELS: Final = 8.0
+MIN_PIXELS: Final = 8
 """Of an upright and as many of a level stroke, in four cells: 98 of 100 callipers of 9 to 15 pixels have them, and of
 98 phantoms without marks none."""
 
 
-def has_marks(levels: Sequence[GreyImage], tissue: Mask) -> bool:
+def has_marks(levels: Sequence[GreyImage], covered: GreyImage) -> bool:
     """Tell whether something is drawn in the tissue.
 
     Parameters
     ----------
     levels : sequence of ndarray of uint8, shape (rows, columns)
         As `app.core.screens.strokes.ink_levels` gives them.
-    tissue : ndarray of bool, shape (rows, columns)
+    covered : ndarray of uint8, shape (ceil(rows / CELL), ceil(columns / CELL))
+        How much of every cell is tissue, 0 to 255; only cells that are all tissue are looked at.
     """
-    return any(_crossing(each, tissue) >= MIN_PIXELS for each in levels)
+    return any(_crossing(each, covered == 255) >= MIN_PIXELS for each in levels)
 
 
-def _crossing(levels: GreyImage, tissue: Mask) -> float:
+def _crossing(levels: GreyImage, tissue: Mask) -> int:
     """Count the pixels of upright and of level strokes in every four cells: the most of which there are both."""
     inner = np.s_[REACH:-REACH]
-    level = _is_thin(levels[: -2 * REACH, inner], levels[inner, inner], levels[2 * REACH :, inner])
-    if not level.any():
-        return 0.0
-    upright = _is_thin(levels[inner, : -2 * REACH], levels[inner, inner], levels[inner, 2 * REACH :])
-    return float(np.minimum(*(_count(thin & tissue[inner, inner]) for thin in (level, upright))).max())
+    middle = levels[inner, inner]
+    level = _is_thin(levels[: -2 * REACH, inner], middle, levels[2 * REACH :, inner])
+    if np.count_nonzero(level) < MIN_PIXELS:
+        return 0
+    upright = _is_thin(levels[inner, : -2 * REACH], middle, levels[inner, 2 * REACH :])
+    return int(np.minimum(_in_four(_count(level, tissue)), _in_four(_count(upright, tissue))).max())
 
 
 def _is_thin(before: GreyImage, levels: GreyImage, behind: GreyImage) -> Mask:
@@ -46,6 +48,14 @@ def _is_thin(before: GreyImage, levels: GreyImage, behind: GreyImage) -> Mask:
     return np.asarray(levels - np.minimum(levels, np.maximum(before, behind)) >= MIN_CONTRAST)
 
 
-def _count(mask: Mask) -> Floats:
-    cells = np.pad(coverage(mask, CELL).astype(np.float64), ((0, 1), (0, 1)))
-    return (cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]) * (CELL**2 / 255)
+def _count(thin: Mask, tissue: Mask) -> Indices:
+    """Count the pixels in every cell of tissue; they are few, so this takes a fifth of the time of averaging blocks."""
+    y, x = np.divmod(np.flatnonzero(thin), thin.shape[1])
+    cell = (y + REACH) // CELL * tissue.shape[1] + (x + REACH) // CELL
+    return np.bincount(cell, minlength=tissue.size).reshape(tissue.shape) * tissue
+
+
+def _in_four(cells: Indices) -> Indices:
+    """Add up every cell, the next, and both below."""
+    fenced = np.pad(cells, ((0, 1), (0, 1)))
+    return fenced[:-1, :-1] + fenced[1:, :-1] + fenced[:-1, 1:] + fenced[1:, 1:]

@@ -46,7 +46,8 @@ def without_bars(level: GreyImage) -> TissueBox:
 def _thickness(level: GreyImage) -> int:
     """Count the lines of the bar at the top."""
     limit = int(MAX_BAR * len(level))
-    share = _painted(level[: limit + INTERRUPTION]).mean(axis=1)
+    painted = _painted(level[: limit + INTERRUPTION])
+    share = np.count_nonzero(painted, axis=1) / painted.shape[1]
     lines = np.flatnonzero(share >= PAINTED_LINE)
     if not len(lines) or lines[0] > INTERRUPTION:
         return 0

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.core.tissue.geometry import Mask
+from app.core.tissue.geometry import Mask, row_ends
 from app.core.values import Floats
 
 POINTS_A_SIDE = 130
@@ -46,8 +46,7 @@ def _ends(mask: Mask) -> tuple[Floats, Floats]:
     """Return the beginnings and the ends of rows, those at the border left out."""
     lines = np.flatnonzero(mask.any(axis=1))
     lines = lines[:: max(1, len(lines) // POINTS_A_SIDE)]
-    rows, length = mask[lines], mask.shape[1]
-    first, last = rows.argmax(axis=1), length - rows[:, ::-1].argmax(axis=1)
-    ends = (first, first > 0), (last, last < length)
+    first, last = row_ends(mask[lines])
+    ends = (first, first > 0), (last, last < mask.shape[1])
     begins, stops = (np.stack([at[kept], lines[kept] + 0.5], axis=1) for at, kept in ends)
     return begins, stops

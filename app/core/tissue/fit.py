@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.core.tissue.apexes import guess_apexes
 from app.core.tissue.edges import Edges
@@ -18,6 +19,7 @@ from app.core.values import Floats, GreyImage
 BIN: Final = 2.0
 """Pixels: width of the bins in which points are counted; a side takes three."""
 BINS: Final = 1000
+"""At most; what lies farther out is counted in the last."""
 TOLERANCES: Final = (4.0, 4.0, 2.5, 1.8)
 """Pixels: which points belong to a side, step after step of the refinement."""
 HALO: Final = (8.0, 4.0, 2.5)
@@ -155,13 +157,15 @@ def _pile(values: Floats, outwards: int) -> tuple[Floats, Floats]:
     """
     m = len(values)
     places = np.clip(outwards * values / BIN + BINS / 2, 1, BINS - 2).astype(np.intp)
-    places += BINS * np.arange(m)[:, np.newaxis]
-    count = np.bincount(places.ravel(), minlength=m * BINS).reshape(m, BINS)
+    first = int(places.min()) - 1
+    bins = int(places.max()) + 2 - first
+    places += bins * np.arange(m)[:, np.newaxis] - first
+    count = np.bincount(places.ravel(), minlength=m * bins).reshape(m, bins)
     upto = np.cumsum(count, axis=1)
     score = 2 * upto[:, 2:] - upto[:, -1:]  # those in three bins, less those in later ones
     score[:, 1:] -= upto[:, :-3]
     best = score.argmax(axis=1)
-    return outwards * (best + 1.5 - BINS / 2) * BIN, score[np.arange(m), best].astype(np.float64)
+    return outwards * (first + best + 1.5 - BINS / 2) * BIN, score[np.arange(m), best].astype(np.float64)
 
 
 def _refined(shape: Shape, points: Floats, tolerances: tuple[float, ...] = TOLERANCES) -> Shape:
@@ -193,17 +197,16 @@ def _stepped(shape: Shape, slopes: Floats, error: Floats) -> Shape:
     return Shape(*numbers.tolist())
 
 
-def _slopes(shape: Shape, points: Floats, side: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
+def _slopes(shape: Shape, points: Floats, side: NDArray[np.intp]) -> Floats:
     """Return how each point's excess changes with the seven parameters, shape (n, 7)."""
-    angle, radius = polar(points, np.array([shape.apex_x, shape.apex_y]), shape.aspect)
-    sine, cosine = np.sin(angle), np.cos(angle)
-    by_x = np.choose(side, (-cosine, cosine, -sine, sine))
-    by_y = np.choose(side, (sine, -sine, -cosine, cosine))
+    dx, dy = points[:, 0] - shape.apex_x, points[:, 1] - shape.apex_y
+    radius = np.hypot(dx * shape.aspect, dy) + np.finfo(np.float64).tiny  # a point may lie on the apex
+    sine, cosine = dx * shape.aspect / radius, dy / radius
+    is_angle, outwards = side < 2, np.where(side % 2, 1.0, -1.0)
+    by_x, by_y = outwards * np.where(is_angle, (cosine, -sine), (sine, cosine))
     slopes = np.zeros((len(points), 7))
-    slopes[:, 0], slopes[:, 1] = -by_x * shape.aspect, -by_y
-    slopes[:, 6] = by_x * (points[:, 0] - shape.apex_x)
-    own = np.choose(side, (radius, -radius, np.ones_like(radius), -np.ones_like(radius)))
-    slopes[np.arange(len(points)), 2 + side] = own
+    slopes[:, 0], slopes[:, 1], slopes[:, 6] = -by_x * shape.aspect, -by_y, by_x * dx
+    slopes[np.arange(len(points)), 2 + side] = -outwards * np.where(is_angle, radius, 1.0)
     return slopes
 
 

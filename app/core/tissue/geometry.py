@@ -27,6 +27,12 @@ def bounds(mask: Mask) -> TissueBox:
     return TissueBox(int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1)
 
 
+def row_ends(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where the True pixels of each row begin, and behind the last of them; 0 and 0 in a row without any."""
+    first, last = mask.argmax(axis=1), mask.shape[1] - mask[:, ::-1].argmax(axis=1)
+    return first, np.where(mask[np.arange(len(mask)), first], last, 0)
+
+
 def share_of(mask: Mask) -> float:
     """Return the share of True pixels; counting is many times faster than the mean of a boolean array."""
     return float(np.count_nonzero(mask) / mask.size)

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.core.screens.letters import sector_of
 from app.core.screens.looking import look
 from app.core.screens.marks import has_marks
 from app.core.screens.strokes import CELL, MAX_SEARCHED_PIXELS, ink_levels, likeness, pieces
 from app.core.tissue import extract_tissue, find_silhouette
-from app.core.tissue.geometry import area, intersection, overlap
+from app.core.tissue.geometry import Mask, area, intersection, overlap
+from app.core.tissue.pictures import coverage
 from app.core.tissue.shape import drawn
 from app.core.values import ScreenPixels, TissueBox
 from tests.factories import sector
@@ -15,17 +17,18 @@ from tests.screens import INKS, phantom, written
 BLACK = np.zeros((480, 640), np.uint8)
 
 
-def places(pixels: ScreenPixels) -> list[TissueBox]:
-    return pieces(likeness(ink_levels(pixels), tissue(pixels)))
+def places(pixels: ScreenPixels, within: Mask | None = None) -> list[TissueBox]:
+    covered = coverage(tissue(pixels) if within is None else within, CELL)
+    return pieces(likeness(ink_levels(pixels), covered))
 
 
-def tissue(pixels: ScreenPixels) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def tissue(pixels: ScreenPixels) -> Mask:
     return np.asarray(sector(*pixels.shape[:2]) > 0)
 
 
 def test_the_edge_of_the_tissue_is_no_place() -> None:
     silhouette = drawn(find_silhouette(phantom(1)).shape, phantom(1).shape)
-    assert pieces(likeness(ink_levels(phantom(1) * silhouette), silhouette)) == []
+    assert places(phantom(1) * silhouette, silhouette) == []
 
 
 def covers(found: list[TissueBox], x: int, y: int, width: int, height: int) -> bool:
@@ -43,7 +46,7 @@ def test_writing_on_black_is_found_and_its_surroundings_with_it(ink: str, size: 
 
 @pytest.mark.parametrize("ink", INKS)
 def test_writing_on_tissue_is_found(ink: str) -> None:
-    found = pieces(likeness(ink_levels(written(phantom(1), "QUIXOTE", (480, 400), 14, ink)), phantom(1) > 0))
+    found = places(written(phantom(1), "QUIXOTE", (480, 400), 14, ink), phantom(1) > 0)
     assert covers(found, 484, 404, 56, 10)
 
 
@@ -85,17 +88,18 @@ class TestMarks:
     @pytest.mark.parametrize("ink", INKS.values(), ids=INKS)
     def test_a_calliper_is_seen(self, ink: tuple[int, int, int]) -> None:
         pixels = phantom(1)
-        assert has_marks(ink_levels(crossed(pixels, 506, 400, ink)), pixels > 0)
+        assert has_marks(ink_levels(crossed(pixels, 506, 400, ink)), coverage(sector_of(pixels), CELL))
 
     def test_plain_tissue_has_none(self) -> None:
         pixels = phantom(1)
         inside = np.zeros(pixels.shape, np.bool_)
         inside[200:600, 400:600] = True
-        assert not has_marks(ink_levels(pixels), inside)
+        assert not has_marks(ink_levels(pixels), coverage(inside, CELL))
 
     def test_what_lies_outside_the_tissue_does_not_count(self) -> None:
         pixels = phantom(1)
-        assert not has_marks(ink_levels(crossed(pixels, 30, 400, (255, 255, 255))), np.zeros(pixels.shape, np.bool_))
+        nowhere = coverage(np.zeros(pixels.shape, np.bool_), CELL)
+        assert not has_marks(ink_levels(crossed(pixels, 30, 400, (255, 255, 255))), nowhere)
 
 
 class TestInTissue:
