@@ -1,9 +1,11 @@
 """Health, metrics, the bundle and the documentation."""
 
+import gc
 import re
 import sqlite3
 import threading
 import time
+import weakref
 from contextlib import closing
 from pathlib import Path
 
@@ -27,6 +29,13 @@ from tests.stow import store
 def leaves(kind: type[AnalysisError]) -> set[type[AnalysisError]]:
     below = kind.__subclasses__()
     return {kind} if not below else set().union(*map(leaves, below))
+
+
+def test_a_service_that_has_stopped_holds_no_weights(serve: ServiceFactory) -> None:
+    with serve() as client:
+        service = weakref.ref(client.app.state.runtime.service)  # type: ignore[attr-defined] # Starlette's annotation
+    gc.collect()
+    assert service() is None
 
 
 def test_every_refusal_has_a_status() -> None:
