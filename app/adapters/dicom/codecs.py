@@ -28,19 +28,19 @@ from app.adapters.dicom.native import colour_as_stored, decode_native, interleav
 from app.adapters.dicom.pixel_format import JPEG2000_ONLY, DecodedFrame, PixelFormat, Samples
 from app.adapters.dicom.transfer_syntaxes import NATIVE
 from app.core.errors import UndecodablePixels
-from app.core.values import AnalysisWarning
+from app.core.values import AnalysisWarning, Content
 
 _PACKBITS_SLACK: Final = 256
 
 
-def decode_frame(transfer_syntax_uid: str, frame: bytes, pixel_format: PixelFormat) -> DecodedFrame:
+def decode_frame(transfer_syntax_uid: str, frame: Content, pixel_format: PixelFormat) -> DecodedFrame:
     """Decode one frame.
 
     Parameters
     ----------
     transfer_syntax_uid : str
         A key of `DECODERS`.
-    frame : bytes
+    frame : bytes or memoryview
         One native frame, little endian, or one frame's joined fragments.
     pixel_format : PixelFormat
 
@@ -54,7 +54,9 @@ def decode_frame(transfer_syntax_uid: str, frame: bytes, pixel_format: PixelForm
         If the stream is damaged, cut short, or contradicts `pixel_format`.
     """
     try:
-        return DECODERS[transfer_syntax_uid](frame, pixel_format)
+        if transfer_syntax_uid in NATIVE:
+            return decode_native(frame, pixel_format)
+        return DECODERS[transfer_syntax_uid](bytes(frame), pixel_format)
     except (RuntimeError, ValueError, IndexError, OverflowError, struct.error) as exc:
         # imagecodecs' errors are RuntimeErrors, one class per codec; a shape that does not fit is a ValueError
         raise UndecodablePixels(

@@ -10,6 +10,7 @@ from app.adapters.dicom.pixel_element import PixelElement, cut_short
 from app.adapters.dicom.pixel_format import PixelFormat
 from app.adapters.dicom.transfer_syntaxes import NATIVE
 from app.core.errors import UndecodablePixels
+from app.core.values import Content
 
 _ITEM: Final = struct.Struct("<LL")
 _ITEM_TAG: Final = 0xE000FFFE  # (FFFE,E000), its two words read as one
@@ -39,7 +40,7 @@ def choose_frame(attributes: Attributes, limits: ReadLimits, wanted: int | None 
     return (representative if 0 < representative <= count else (count + 1) // 2), count
 
 
-def cut_frame(element: PixelElement, attributes: Attributes, fmt: PixelFormat, number: int, count: int) -> bytes:
+def cut_frame(element: PixelElement, attributes: Attributes, fmt: PixelFormat, number: int, count: int) -> Content:
     """Cut one frame out of (7FE0,0010) Pixel Data: native by arithmetic, encapsulated by its offset tables."""
     is_native = element.transfer_syntax_uid in NATIVE
     if is_native == element.is_encapsulated:

@@ -14,7 +14,7 @@ from app.adapters.dicom.parsing import ParserStream, parse_dataset, parse_file_m
 from app.adapters.dicom.pixel_format import PixelFormat
 from app.adapters.dicom.regions import read_regions, says_flow
 from app.adapters.dicom.view_texts import read_view_texts
-from app.core.values import AnalysisWarning, Origin, UltrasoundRegion, ViewTexts
+from app.core.values import AnalysisWarning, Content, Origin, UltrasoundRegion, ViewTexts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +25,7 @@ class Header:
     ----------
     frame_number : int
         The chosen frame, counted from 1.
-    frame : bytes
+    frame : bytes or memoryview
         The chosen frame as it is coded.
     palette : Palette
         (0028,1201 to 1203); empty unless the photometric interpretation is PALETTE COLOR.
@@ -39,7 +39,7 @@ class Header:
     pixel_format: PixelFormat
     frame_number: int
     number_of_frames: int
-    frame: bytes
+    frame: Content
     modality: Modality
     voi: Voi
     palette: Palette

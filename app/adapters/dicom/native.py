@@ -4,9 +4,10 @@ import numpy as np
 
 from app.adapters.dicom.pixel_format import JPEG2000_ONLY, YBR, DecodedFrame, PixelFormat, Samples
 from app.core.errors import UndecodablePixels
+from app.core.values import Content
 
 
-def decode_native(frame: bytes, fmt: PixelFormat) -> DecodedFrame:
+def decode_native(frame: Content, fmt: PixelFormat) -> DecodedFrame:
     """Uncompressed samples (PS3.5 8.1), already little endian."""
     samples = np.frombuffer(frame, dtype=fmt.dtype, count=fmt.native_bytes * 8 // fmt.bits_allocated)
     decoder = f"numpy {np.__version__}"
@@ -18,6 +19,8 @@ def decode_native(frame: bytes, fmt: PixelFormat) -> DecodedFrame:
 
 def without_unused_bits(samples: Samples, fmt: PixelFormat) -> Samples:
     """Clear the bits above (0028,0101) Bits Stored, where old objects keep overlays (PS3.5 8.1.2)."""
+    if fmt.bits_stored == 8 * samples.itemsize:
+        return samples
     return samples & samples.dtype.type((1 << fmt.bits_stored) - 1)
 
 

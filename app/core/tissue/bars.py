@@ -4,8 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from app.core.tissue.geometry import Mask
-from app.core.values import GreyImage, TissueBox
+from app.core.values import Floats, GreyImage, TissueBox
 
 SMOOTH: Final = 2
 """Grey levels between neighbours of a line, at most: paint is smooth whatever its finish, and JPEG leaves it so."""
@@ -45,19 +44,18 @@ def without_bars(level: GreyImage) -> TissueBox:
 
 def _thickness(level: GreyImage) -> int:
     """Count the lines of the bar at the top."""
-    limit = int(MAX_BAR * len(level))
-    painted = _painted(level[: limit + INTERRUPTION])
-    share = np.count_nonzero(painted, axis=1) / painted.shape[1]
-    lines = np.flatnonzero(share >= PAINTED_LINE)
-    if not len(lines) or lines[0] > INTERRUPTION:
+    if not (_painted(level[: INTERRUPTION + 1]) >= PAINTED_LINE).any():
         return 0
+    limit = int(MAX_BAR * len(level))
+    share = _painted(level[: limit + INTERRUPTION])
+    lines = np.flatnonzero(share >= PAINTED_LINE)
     gaps = np.flatnonzero(np.diff(lines) > INTERRUPTION)
     last = int(lines[gaps[0]] if len(gaps) else lines[-1])
     return last + 1 if last < limit and share[: last + 1].mean() >= PAINTED else 0
 
 
-def _painted(level: GreyImage) -> Mask:
-    """Mark what is visible and as bright as what stands before it in its line."""
+def _painted(level: GreyImage) -> Floats:
+    """Return the share of each line that is visible and as bright as what stands before it."""
     before, after = level[:, :-1], level[:, 1:]
     step = np.maximum(before, after) - np.minimum(before, after)
-    return np.asarray((after > VISIBLE) & (step <= SMOOTH))
+    return np.asarray(np.count_nonzero((after > VISIBLE) & (step <= SMOOTH), axis=1) / after.shape[1])

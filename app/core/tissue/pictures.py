@@ -60,8 +60,8 @@ def _is_grey(pixels: ScreenPixels) -> bool:
     return not differs.max()
 
 
-def reduced(pixels: ScreenPixels, scale: int) -> ScreenPixels:
-    """Average blocks of scale x scale pixels; the last ones may be smaller."""
+def reduced(pixels: ScreenPixels, scale: int | tuple[int, int]) -> ScreenPixels:
+    """Average blocks of scale x scale pixels, or of width and height; the last ones may be smaller."""
     return pixels if scale == 1 else np.asarray(to_image(pixels).reduce(scale))
 
 

@@ -167,7 +167,7 @@ def drawn(shape: Shape, size: tuple[int, ...]) -> Mask:
     image = Image.new("L", (size[1], size[0]))
     corners = _outline(shape) - 0.5  # to Pillow, whole numbers are the middles of pixels
     ImageDraw.Draw(image).polygon([(x, y) for x, y in corners.tolist()], fill=1, outline=1)
-    mask = np.array(image, np.bool_)
+    mask = np.array(image).view(np.bool_)
     x0, y0, x1, y1 = (int(edge) for edge in np.clip(shape.window, 0, max(size)).round())
     mask[:y0] = mask[y1:] = False
     mask[:, :x0] = mask[:, x1:] = False
