@@ -25,7 +25,7 @@ from app.core.access import Actor
 from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
 from app.core.evidence import Evidence, Recognition, digest_look, gather, recognise
 from app.core.naming import ViewRule
-from app.core.pipeline import fingerprint, read_outputs
+from app.core.pipeline import corrected, fingerprint, is_about, read_outputs
 from app.core.recent import Recent
 from app.core.scanners import name_scanner
 from app.core.tensors import to_picture
@@ -255,29 +255,35 @@ class AnalysisService:
 
     def _found_or_made(self, crops: dict[View, Crop], by: Actor, inquiry: Inquiry) -> tuple[Analysis, bool]:
         question = fingerprint(crops, self.bundle.sha256)
-        if known := self.repository.find(question):
-            return self._repeated(known, by)
-        with self._stage("estimate"):
-            estimate, pngs = self._estimate(crops, inquiry)
-        analysis = Analysis(str(uuid.uuid4()), datetime.now(UTC), self.bundle.identity, estimate)
-        with self._stage("store"):
-            stored, is_new = self.repository.add(analysis, question, pngs, by)
-        if not is_new:
-            return self._repeated(stored, by)
-        self._metrics.recognised(view.view_source for view in stored.estimate.views)
-        self._metrics.pdff(stored.estimate.pdff_percent, next(iter(crops.values())).origin.scanner)
-        return stored, True
+        origins = {view: crop.origin for view, crop in crops.items()}
+        known = self.repository.find(question)
+        while not (known and is_about(known, origins)):
+            with self._stage("estimate"):
+                estimate, pngs = self._estimate(crops, inquiry, known)
+            analysis = Analysis(str(uuid.uuid4()), datetime.now(UTC), self.bundle.identity, estimate)
+            with self._stage("store"):
+                known, is_new = self.repository.add(analysis, question, pngs, by, after=known)
+            if is_new:
+                self._metrics.recognised(view.view_source for view in estimate.views)
+                self._metrics.pdff(estimate.pdff_percent, next(iter(crops.values())).origin.scanner)
+                return analysis, True
+        return self._repeated(known, by)
 
     def _repeated(self, known: Analysis, by: Actor) -> tuple[Analysis, bool]:
         self._audit.record(by, [about(Action.REPEAT, known)])
         return known, False
 
-    def _estimate(self, crops: dict[View, Crop], inquiry: Inquiry) -> tuple[Estimate, dict[View, bytes]]:
-        """Ask the network, and encode the crops while it is busy, perhaps with another study."""
+    def _estimate(
+        self, crops: dict[View, Crop], inquiry: Inquiry, known: Analysis | None
+    ) -> tuple[Estimate, dict[View, bytes]]:
+        """Ask the network unless the answer is known, and encode the crops while it is busy."""
         tissues = [crop.tissue for crop in crops.values()]
-        answers = list(self._pool.map(inquiry.ask, crops, tissues))
+        answers = [] if known else list(self._pool.map(inquiry.ask, crops, tissues))
         pngs = self._pool.map(encode_png, (tissue.pixels for tissue in tissues))
-        estimate = read_outputs(crops, gathered(answers), self.bundle.model.thresholds)
+        if known:
+            estimate = corrected(known, crops)
+        else:
+            estimate = read_outputs(crops, gathered(answers), self.bundle.model.thresholds)
         return estimate, dict(zip(crops, pngs, strict=True))
 
     def close(self) -> None:

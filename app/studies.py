@@ -16,8 +16,8 @@ from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
 from app.core.choice import Choice, ShownView, choose_images, received_image, stand
 from app.core.errors import AnalysisError
-from app.core.pipeline import image_key, question
-from app.core.studies import ReceivedInstance, is_of_views, obstacle, standing_images, views_of
+from app.core.pipeline import image_key, is_about, question
+from app.core.studies import ReceivedInstance, is_of_views, obstacle, standing_images, standing_origins, views_of
 from app.core.values import Analysis, AnalysisWarning, Crop, View
 from app.looking import Seen, look
 from app.service import AnalysisService
@@ -147,7 +147,10 @@ class StudyService:
     def _settle(self, study_instance_uid: str, by: Actor) -> None:
         choices = choose_images(views_of(self._received.instances(study_instance_uid)))
         images = standing_images(choices)
-        if obstacle(choices) or self._analyses.find(question(images, self._service.bundle.sha256)):
+        if obstacle(choices):
+            return
+        known = self._analyses.find(question(images, self._service.bundle.sha256))
+        if known and is_about(known, standing_origins(choices)):
             return
         crops = self._received.crops(images)
         if crops.keys() == images.keys():  # else an image was replaced meanwhile, and whoever did so comes here too
@@ -194,11 +197,12 @@ def newest_complete(answered: Sequence[Analysis]) -> Analysis | None:
 def _answer(
     analyses: AnalysisRepository, choices: Mapping[View, Choice], answered: Sequence[Analysis]
 ) -> Analysis | None:
-    """Find the newest answer to the question that the standing images are, by whichever bundle."""
-    images = standing_images(choices)
+    """Find the newest answer about the standing images as they are now, by whichever bundle."""
+    images, origins = standing_images(choices), standing_origins(choices)
     bundles = {each.bundle.sha256 for each in answered}
     found = [analyses.find(question(images, sha256)) for sha256 in bundles]
-    return max((each for each in found if each), key=lambda each: each.created_at, default=None)
+    true = [each for each in found if each and is_about(each, origins)]
+    return max(true, key=lambda each: each.created_at, default=None)
 
 
 def _outcome(instance: ReceivedInstance, known: ReceivedInstance | None) -> tuple[str, str]:

@@ -45,6 +45,7 @@ STATUS: Mapping[type[AnalysisError], int] = {
     errors.MissingAttribute: 422,
     errors.UndecodablePixels: 422,
     errors.MixedStudies: 422,
+    errors.MixedPatients: 422,
     errors.DuplicateInstance: 422,
     errors.DuplicateView: 422,
     errors.UnrecognisedView: 422,

@@ -86,8 +86,8 @@ def _candidate_out(shown: ShownView, received_at: datetime) -> CandidateOut:
         sop_instance_uid=image.key.sop_instance_uid,
         view_source=shown.recognition.source,
         frame_number=image.key.frame_number,
-        taken_at=image.taken_at or None,
-        instance_number=image.instance_number,
+        taken_at=image.origin.taken_at or None,
+        instance_number=image.origin.instance_number,
         received_at=received_at,
         warnings=[WarningOut.model_validate(each) for each in (*image.warnings, *shown.recognition.warnings)],
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from app.core.evidence import Evidence, Recognition, recognise
 from app.core.pipeline import image_key
-from app.core.values import AnalysisWarning, Crop, ImageKey, View
+from app.core.values import AnalysisWarning, Crop, ImageKey, Origin, View
 from app.core.views import other_images, told
 
 CHOICE_RULE = (
@@ -36,22 +36,18 @@ class ReceivedImage:
     Attributes
     ----------
     key : ImageKey
-    taken_at : str
-        Date and time of the image, digits that sort; empty if the object does not say.
-    instance_number : int or None
-        (0020,0013).
+    origin : Origin
     warnings : tuple of AnalysisWarning
     """
 
     key: ImageKey
-    taken_at: str = ""
-    instance_number: int | None = None
+    origin: Origin
     warnings: tuple[AnalysisWarning, ...] = ()
 
 
 def received_image(crop: Crop) -> ReceivedImage:
     """Keep of a crop what a choice is made by."""
-    return ReceivedImage(image_key(crop), crop.origin.taken_at, crop.origin.instance_number, crop.warnings)
+    return ReceivedImage(image_key(crop), crop.origin, crop.warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +125,17 @@ def _choose(candidates: list[ShownView]) -> Choice:
 
 def _rank(shown: ShownView) -> tuple[tuple[bool, int], str, int, str]:
     image = shown.image
-    number = -1 if image.instance_number is None else image.instance_number
-    return shown.recognition.clarity, image.taken_at, number, image.key.sop_instance_uid
+    number = -1 if image.origin.instance_number is None else image.origin.instance_number
+    return shown.recognition.clarity, image.origin.taken_at, number, image.key.sop_instance_uid
 
 
 def _reason(first: ShownView, second: ShownView) -> ChoiceReason:
     best, next_best = first.image, second.image
     if first.recognition.clarity != second.recognition.clarity:
         return ChoiceReason.BETTER_NAMED
-    if best.taken_at != next_best.taken_at:
+    if best.origin.taken_at != next_best.origin.taken_at:
         return ChoiceReason.TAKEN_LAST
-    if best.instance_number != next_best.instance_number:
+    if best.origin.instance_number != next_best.origin.instance_number:
         return ChoiceReason.HIGHEST_INSTANCE_NUMBER
     return ChoiceReason.GREATEST_SOP_INSTANCE_UID
 

@@ -6,7 +6,8 @@
     ├─ UploadError     EmptyUpload · UploadTooLarge · UploadTimeout · UnsupportedMediaType · MalformedMultipart
     ├─ DicomError      NotDicom · NotUltrasound · OwnResult · UnsupportedTransferSyntax · MissingAttribute ·
     │                  UndecodablePixels
-    ├─ StudyError      MixedStudies · DuplicateInstance · DuplicateView · UnrecognisedView · IncompleteStudy
+    ├─ StudyError      MixedStudies · MixedPatients · DuplicateInstance · DuplicateView · UnrecognisedView ·
+    │                  IncompleteStudy
     ├─ ImageError      NoTissue · ColourDoppler · MultipleTissueRegions
     ├─ InferenceError  InferenceFailed · NonFiniteOutput
     ├─ AccessError     Unauthenticated · Forbidden · IssuerUnavailable
@@ -116,6 +117,10 @@ class StudyError(AnalysisError):
 
 class MixedStudies(StudyError):
     """The objects belong to more than one study."""
+
+
+class MixedPatients(StudyError):
+    """The objects of one study name different patients."""
 
 
 class DuplicateInstance(StudyError):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from app.core.heads import finite, probability
 from app.core.tensors import to_pictures
 from app.core.tissue import extract_tissue
 from app.core.values import (
+    Analysis,
     AnalysisWarning,
     Crop,
     DicomInstance,
@@ -20,6 +21,7 @@ from app.core.values import (
     HeadOutputs,
     ImageKey,
     Network,
+    Origin,
     Preprocessing,
     Target,
     Thresholds,
@@ -126,6 +128,38 @@ def estimate_view(view: View, crop: Crop, values: Floats, cams: Floats) -> ViewE
     )
 
 
+def corrected(known: Analysis, crops: Mapping[View, Crop]) -> Estimate:
+    """Give the same numbers for the same images that now say otherwise whose they are.
+
+    Parameters
+    ----------
+    known : Analysis
+        What was answered; it says so in a warning.
+    crops : mapping of View to Crop
+        Of the same pixels: equal by `question`.
+    """
+    views = [
+        replace(
+            view,
+            origin=crops[view.view].origin,
+            view_source=crops[view.view].view_source,
+            warnings=(*crops[view.view].warnings, *out_of_range(view.pdff_percent)),
+        )
+        for view in known.estimate.views
+    ]
+    estimate = combine_views(known.estimate.study_instance_uid, views, known.estimate.thresholds)
+    detail = (
+        f"The images are those of analysis {known.id}, and say otherwise whose they are. The numbers are the same; its "
+        "result objects are superseded by those of this analysis."
+    )
+    return replace(estimate, warnings=(*estimate.warnings, AnalysisWarning("identity_corrected", detail)))
+
+
+def is_about(analysis: Analysis, origins: Mapping[View, Origin]) -> bool:
+    """Tell whether an analysis says of its images what they say themselves: patient, study, series, time."""
+    return all(view.origin.repeated == origins[view.view].repeated for view in analysis.estimate.views)
+
+
 def fingerprint(crops: Mapping[View, Crop], bundle_sha256: str) -> str:
     """Name the question that crops ask of a bundle: see `question`."""
     return question({view: image_key(crop) for view, crop in crops.items()}, bundle_sha256)
@@ -133,6 +167,8 @@ def fingerprint(crops: Mapping[View, Crop], bundle_sha256: str) -> str:
 
 def question(images: Mapping[View, ImageKey], bundle_sha256: str) -> str:
     """Name a question: the same pixels of the same objects, asked of the same bundle, are the same question.
+
+    Whose they are is no part of it: the same question has the same numbers, whoever it is about; see `is_about`.
 
     Returns
     -------

@@ -10,8 +10,9 @@ from itertools import combinations
 
 from app.core.choice import Choice, ReceivedImage, ShownView, shown_views
 from app.core.evidence import Evidence
+from app.core.patients import difference
 from app.core.unrecognised import why_unrecognised
-from app.core.values import Analysis, AnalysisWarning, ImageKey, View, ViewSource
+from app.core.values import Analysis, AnalysisWarning, ImageKey, Origin, View, ViewSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ def views_of(instances: Iterable[ReceivedInstance]) -> list[ShownView]:
     return shown_views((each.evidence, each.image) for each in instances if each.evidence)
 
 
+def standing_origins(choices: Mapping[View, Choice]) -> dict[View, Origin]:
+    """Tell what the images that stand for the views say of patient, study and series."""
+    return {view: choice.image.origin for view, choice in choices.items()}
+
+
 def standing_images(choices: Mapping[View, Choice]) -> dict[View, ImageKey]:
     """Name the images that stand for the views."""
     return {view: choice.image.key for view, choice in choices.items()}
@@ -71,6 +77,13 @@ def obstacle(choices: Mapping[View, Choice], *, allow_partial: bool = False) -> 
     missing = [view for view in View if view not in choices]
     if missing and not (allow_partial and choices):
         return AnalysisWarning("incomplete_study", f"Missing: {', '.join(missing)}.")
+    if mixed := difference({view: choice.image.origin.study for view, choice in choices.items()}):
+        groups = " | ".join(", ".join(map(str, group)) for group in mixed.groups)
+        detail = (
+            f"The images name different patients by {', '.join(mixed.attributes)} ({groups}). They are not averaged; "
+            "correct them in the archive and send them again."
+        )
+        return AnalysisWarning("mixed_patients", detail)
     for (first, one), (second, other) in combinations(standing_images(choices).items(), 2):
         if one.tissue_sha256 == other.tissue_sha256:
             detail = f"{first} and {second} are the same picture. Send another picture for one of them."

@@ -1,7 +1,7 @@
 """The values that walk from pixels to estimate. All are frozen; none knows a file, a socket or a database."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol
@@ -147,13 +147,18 @@ class Origin:
     series_instance_uid: str = ""
     instance_number: int | None = None
     taken_at: str = ""
-    study: Mapping[str, str] = field(default_factory=dict, repr=False)
+    study: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     scanner: str = OTHER
 
     @property
     def is_referable(self) -> bool:
         """Whether another object can refer to the image: PS3.3 C.17.2.1 needs its class and its series."""
         return bool(self.sop_class_uid and self.series_instance_uid)
+
+    @property
+    def repeated(self) -> "Origin":
+        """What a result repeats of it: all but the operator's name of the scanner."""
+        return replace(self, scanner=OTHER)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -471,7 +476,7 @@ class Estimate:
 
         A result that lacks a patient's name is found and mended, one under a wrong name is neither.
         """
-        said = {view.origin.study.get(keyword, "").strip() for view in self.views}
+        said = {view.origin.study.get(keyword, "") for view in self.views}
         return said.pop() if len(said) == 1 else ""
 
 

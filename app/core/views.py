@@ -14,12 +14,14 @@ from app.core.errors import (
     DuplicateView,
     EmptyUpload,
     IncompleteStudy,
+    MixedPatients,
     MixedStudies,
     StudyError,
     UnrecognisedView,
 )
 from app.core.evidence import Evidence, Recognition, gather, recognise
 from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
+from app.core.patients import difference
 from app.core.unrecognised import why_unrecognised
 from app.core.values import AnalysisWarning, Crop, View, ViewTexts
 
@@ -95,7 +97,7 @@ def assign_views(
     ------
     AnalysisError
         The first of these, everything else that is wrong in its ``also``: why files were refused, MixedStudies,
-        DuplicateInstance, DuplicateView, UnrecognisedView, IncompleteStudy.
+        MixedPatients, DuplicateInstance, DuplicateView, UnrecognisedView, IncompleteStudy.
     EmptyUpload
         If there are no candidates.
     """
@@ -108,6 +110,7 @@ def assign_views(
         [
             *_refusals(candidates),
             *_mixed_studies(candidates),
+            *_mixed_patients(candidates),
             *_same_pictures(candidates),
             *_duplicates(assigned),
             *_unrecognised(candidates, evidence, views),
@@ -186,6 +189,19 @@ def _mixed_studies(candidates: Sequence[Candidate]) -> list[StudyError]:
             f"The files belong to {len(parts)} studies by (0020,000D) Study Instance UID ({groups}). "
             "Send the four views of one study.",
             studies=list(parts.values()),
+        )
+    ]
+
+
+def _mixed_patients(candidates: Iterable[Candidate]) -> list[StudyError]:
+    found = difference({each.part: each.image.origin.study for each in candidates if isinstance(each.image, Crop)})
+    if found is None:
+        return []
+    groups = " | ".join(", ".join(map(str, group)) for group in found.groups)
+    return [
+        MixedPatients(
+            f"The files name different patients by {', '.join(found.attributes)} ({groups}). Send the four views of "
+            "one patient, or correct the images in the archive first."
         )
     ]
 

@@ -194,6 +194,13 @@ class TestRefusals:
         mixed = {**phantom_study, "liver_kidney": other_study[View.LIVER_KIDNEY]}
         assert_problem(post(shared_client, mixed), 422, "mixed_studies", "liver_kidney")
 
+    def test_two_patients_under_one_study(self, shared_client: TestClient, phantom_study: Files) -> None:
+        attributes = {**of_the_same(phantom_study), "PatientID": "QUIXOTE"}
+        other = us_instance(view=View.LIVER_KIDNEY, attributes=attributes)
+        answer = post(shared_client, {**phantom_study, View.LIVER_KIDNEY: other})
+        assert_problem(answer, 422, "mixed_patients", "(0010,0020) Patient ID")
+        assert "QUIXOTE" not in answer.text
+
     def test_the_same_view_twice(self, shared_client: TestClient, phantom_study: Files) -> None:
         twice = [*phantom_study.values(), phantom_study[View.HEPATIC_VEINS]]
         answer = post_instances(shared_client, twice)
@@ -201,13 +208,13 @@ class TestRefusals:
         assert [error["code"] for error in answer.json()["errors"]] == ["duplicate_instance", "duplicate_view"]
 
     def test_another_picture_of_the_same_view(self, shared_client: TestClient, phantom_study: Files) -> None:
-        again = us_instance(view=View.HEPATIC_VEINS, attributes={"StudyInstanceUID": study_uid(phantom_study)})
+        again = us_instance(view=View.HEPATIC_VEINS, attributes=of_the_same(phantom_study))
         twice = [*phantom_study.values(), again]
         assert_problem(post_instances(shared_client, twice), 422, "duplicate_view", "instances[1], instances[5]")
 
     def test_two_files_under_one_field(self, shared_client: TestClient, phantom_study: Files) -> None:
         """None is overlooked: not a second image, and not rubbish."""
-        again = us_instance(view=View.HEPATIC_VEINS, attributes={"StudyInstanceUID": study_uid(phantom_study)})
+        again = us_instance(view=View.HEPATIC_VEINS, attributes=of_the_same(phantom_study))
         for extra, code, part in ((again, "duplicate_view", None), (pdf(), "not_dicom", "hepatic_veins[2]")):
             files = [(str(view), ("x", data)) for view, data in [*phantom_study.items(), (View.HEPATIC_VEINS, extra)]]
             answer = shared_client.post("/v1/analyses", files=files)
@@ -278,9 +285,10 @@ class TestRefusals:
             assert int(answer.headers["retry-after"]) > 0
 
 
-def study_uid(study: Files) -> str:
-    """Study Instance UID of a study's files."""
-    return read_instance(next(iter(study.values()))).study_instance_uid
+def of_the_same(study: Files) -> dict[str, str]:
+    """Attributes of another image of a study and of its patient."""
+    instance = read_instance(next(iter(study.values())))
+    return {**instance.origin.study, "StudyInstanceUID": instance.study_instance_uid}
 
 
 def doppler_instance() -> bytes:

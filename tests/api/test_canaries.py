@@ -28,7 +28,7 @@ from training.demo import running_service
 TEXTS = ("PN", "LO", "SH", "ST", "LT", "UT", "UC", "AE")
 DATES = {"PatientBirthDate": "19010203", "StudyDate": "19020304", "StudyTime": "010203.123"}
 FILE_META = 0x0002
-FIXED = {"PatientSex"}
+FIXED = {"PatientSex", "TimezoneOffsetFromUTC"}
 NAMES_A_VIEW = {"ProtocolName", "ViewName", "StageName", "SeriesDescription", "ImageComments", "CodeMeaning"}
 SIZE = (240, 320)
 HEADER = np.frombuffer(b"DOE JANE 1901-02-03 MRN 4711 " * 8, np.uint8)

@@ -167,11 +167,31 @@ class TestDicom:
             assert result.PatientName == "Åström^Ælia=山田^太郎"
             assert result.PatientID == ""
 
-    def test_images_that_disagree_name_nobody(self, service: TestClient) -> None:
+    def test_what_images_disagree_on_is_empty(self, service: TestClient) -> None:
         study = four_view_study(study=13)
-        study[View.LIVER_KIDNEY] = edited(study[View.LIVER_KIDNEY], lambda each: setattr(each, "PatientID", "OTHER"))
+        study[View.LIVER_KIDNEY] = edited(study[View.LIVER_KIDNEY], lambda each: setattr(each, "PatientID", ""))
+        study[View.HEPATIC_VEINS] = edited(
+            study[View.HEPATIC_VEINS], lambda each: setattr(each, "AccessionNumber", "OTHER")
+        )
         for result in map(read, fetched(service, analysed(service, study))):
-            assert result.PatientID == ""
+            assert (result.PatientID, result.AccessionNumber) == ("", "")
+
+    def test_they_follow_a_corrected_patient(self, service: TestClient) -> None:
+        before = four_view_study(study=21)
+        after = {
+            view: edited(content, lambda each: setattr(each, "PatientID", "  CORR  ECTED"))
+            for view, content in before.items()
+        }
+        first, second = analysed(service, before), analysed(service, after)
+        assert second["estimate"]["pdff_percent"] == first["estimate"]["pdff_percent"]
+        old, new = fetched(service, first), fetched(service, second)
+        assert {read(content).PatientID for content in new} == {"CORR  ECTED"}
+        assert {read(content).SOPInstanceUID for content in old}.isdisjoint(
+            read(content).SOPInstanceUID for content in new
+        )
+        state = service.get(f"/v1/studies/{second['study_instance_uid']}").json()
+        assert state["analysis"]["id"] == second["id"]
+        assert [each["id"] for each in state["superseded"]] == [first["id"]]
 
     def test_an_image_without_its_series_has_no_objects(self, service: TestClient) -> None:
         def changed(dataset: Dataset) -> None:
@@ -326,7 +346,7 @@ class TestFhir:
 
     def test_images_that_disagree_give_no_subject(self, service: TestClient) -> None:
         study = four_view_study(study=16)
-        study[View.LIVER_KIDNEY] = edited(study[View.LIVER_KIDNEY], lambda each: setattr(each, "PatientID", "OTHER"))
+        study[View.LIVER_KIDNEY] = edited(study[View.LIVER_KIDNEY], lambda each: setattr(each, "PatientID", ""))
         document = service.get(analysed(service, study)["fhir_url"]).json()
         assert "subject" not in resources(document, "DiagnosticReport")[0]
 

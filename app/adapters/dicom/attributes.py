@@ -45,6 +45,10 @@ class Attributes:
         values = value if isinstance(value, MultiValue) else [value]
         return [str(one) for one in values if one is not None]
 
+    def said(self, keyword: str) -> str:
+        """Take a text as it is said, without DICOM's padding alone (PS3.5 6.2); backslashes join its values."""
+        return "\\".join(value.strip(" ") for value in self.values(keyword)).rstrip("\0")
+
     def words(self, keyword: str) -> str:
         """Take all values of a text on one line."""
         return " ".join(" ".join(self.values(keyword)).split())

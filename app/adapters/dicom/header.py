@@ -67,6 +67,7 @@ def _walk(data: bytes, limits: ReadLimits, frame_number: int | None) -> Header:
     pixel_format = read_pixel_format(attributes, limits)
     number, count = choose_frame(attributes, limits, frame_number)
     voi, warnings = read_voi(attributes)
+    origin, remarks = read_origin(attributes, limits)
     return Header(
         transfer_syntax_uid=meta.transfer_syntax_uid,
         sop_instance_uid=attributes.text("SOPInstanceUID"),
@@ -82,6 +83,6 @@ def _walk(data: bytes, limits: ReadLimits, frame_number: int | None) -> Header:
         is_flow_image=says_flow(attributes),
         view_texts=read_view_texts(attributes, limits),
         scanner_model=attributes.words("ManufacturerModelName")[: limits.max_text_length],
-        origin=read_origin(attributes, limits),
-        warnings=warnings,
+        origin=origin,
+        warnings=(*warnings, *remarks),
     )

@@ -70,8 +70,9 @@ STUDY_ATTRIBUTES: Final = (
     "AccessionNumber",
     "ReferringPhysicianName",
     "StudyDescription",
+    "TimezoneOffsetFromUTC",
 )
-"""Of the patient and the study: what every object of a study must agree on (PS3.3 C.7.1.1 and C.7.2.1)."""
+"""Of the patient and the study: what every object of a study must agree on (PS3.3 C.7.1.1, C.7.2.1 and C.12.1.1)."""
 TIMES: Final = (
     ("AcquisitionDateTime",),
     ("AcquisitionDate", "AcquisitionTime"),

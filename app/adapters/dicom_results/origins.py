@@ -4,16 +4,16 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from pydicom import Dataset, config
+from pydicom import DataElement, Dataset, config
 from pydicom.datadict import dictionary_VR
-from pydicom.valuerep import validate_value
 
+from app.adapters.dicom.attributes import tag_of
 from app.adapters.dicom.keywords import STUDY_ATTRIBUTES
+from app.adapters.dicom.repeating import repeated
 from app.core.values import Analysis, Estimate, ViewEstimate
 
 UTF_8: Final = "ISO_IR 192"
-_SEXES: Final = ("M", "F", "O")
-_TYPE_3: Final = ("IssuerOfPatientID", "StudyDescription")
+_TYPE_3: Final = ("IssuerOfPatientID", "StudyDescription", "TimezoneOffsetFromUTC")
 """Left out where they have no value; the others are there and empty (PS3.3 C.7.1.1, C.7.2.1)."""
 _ONE_FRAME: Final = frozenset(
     {
@@ -28,19 +28,10 @@ _ONE_FRAME: Final = frozenset(
 def study_attributes(estimate: Estimate) -> dict[str, str]:
     """Attributes of the patient and the study, by keyword, as all images say them.
 
-    What the images disagree on, or what breaks its value representation, is empty.
+    What the images disagree on is empty, and so is what results cannot repeat: in analyses from before this was seen to
+    when an image is read, it may be there.
     """
-    return {keyword: _valid(keyword, estimate.said_by_all(keyword)) for keyword in STUDY_ATTRIBUTES}
-
-
-def _valid(keyword: str, text: str) -> str:
-    if keyword == "PatientSex":
-        return text if text in _SEXES else ""
-    try:
-        validate_value(dictionary_VR(keyword), text, config.RAISE)
-    except ValueError:
-        return ""
-    return text
+    return {keyword: repeated(keyword, estimate.said_by_all(keyword)).text for keyword in STUDY_ATTRIBUTES}
 
 
 def file_under_study(dataset: Dataset, analysis: Analysis) -> None:
@@ -48,7 +39,7 @@ def file_under_study(dataset: Dataset, analysis: Analysis) -> None:
     dataset.SpecificCharacterSet = UTF_8
     for keyword, text in study_attributes(analysis.estimate).items():
         if text or keyword not in _TYPE_3:
-            setattr(dataset, keyword, text)
+            dataset.add(DataElement(tag_of(keyword), dictionary_VR(keyword), text, validation_mode=config.IGNORE))
         elif keyword in dataset:
             delattr(dataset, keyword)
 
@@ -61,8 +52,14 @@ def content_moment(analysis: Analysis) -> tuple[str, str]:
     """
     study = study_attributes(analysis.estimate)
     taken = max(view.origin.taken_at for view in analysis.estimate.views)
-    moment = _moment(taken or study["StudyDate"] + study["StudyTime"]) or analysis.created_at
+    moment = _moment(taken or study["StudyDate"] + study["StudyTime"]) or _local(analysis, study)
     return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
+
+
+def _local(analysis: Analysis, study: dict[str, str]) -> datetime:
+    """Give the time of the analysis where its images count time, or else where the service runs (PS3.3 C.12.1.1.8)."""
+    offset = study["TimezoneOffsetFromUTC"]
+    return analysis.created_at.astimezone(datetime.strptime(offset, "%z").tzinfo if offset else None)
 
 
 def _moment(digits: str) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -53,43 +54,51 @@ class AnalysisRepository:
         self._engine = engine
 
     def add(
-        self, analysis: Analysis, fingerprint: str, tissue_pngs: Mapping[View, bytes], by: Actor
+        self,
+        analysis: Analysis,
+        question: str,
+        tissue_pngs: Mapping[View, bytes],
+        by: Actor,
+        *,
+        after: Analysis | None = None,
     ) -> tuple[Analysis, bool]:
-        """Store an analysis and the record of who asked, unless the same question has been answered already.
+        """Store an analysis and the record of who asked, unless somebody else was first.
 
         Parameters
         ----------
         analysis : Analysis
-        fingerprint : str
-            `app.core.pipeline.fingerprint` of the question.
+        question : str
+            `app.core.pipeline.question` that it answers.
         tissue_pngs : mapping of View to bytes
             The crops.
         by : Actor
+        after : Analysis or None
+            The newest answer to the question, whose place it takes; None of the first.
 
         Returns
         -------
         analysis : Analysis
-            The stored one: the given one, or the one that stood there first.
+            The stored one: the given one, or the one that stands in its place already.
         is_new : bool
         """
         try:
             with writing(self._engine) as connection:
-                connection.execute(analyses.insert().values(_analysis_row(analysis, fingerprint)))
+                connection.execute(analyses.insert().values(_analysis_row(analysis, question, after)))
                 connection.execute(
                     analysis_views.insert(),
                     [_view_row(analysis.id, view, tissue_pngs[view.view]) for view in analysis.estimate.views],
                 )
                 append(connection, by, about(Action.SUBMIT, analysis))
         except IntegrityError:
-            first = self.find(fingerprint)
-            if first is None:  # another constraint failed: not a repeat
+            first = self.find(question)
+            if first is None or (after and first.id == after.id):  # another constraint failed
                 raise
             return first, False
         return analysis, True
 
-    def find(self, fingerprint: str) -> Analysis | None:
-        """Find the answer to a question that was asked before."""
-        return next(self._select(analyses.c.fingerprint == fingerprint), None)
+    def find(self, question: str) -> Analysis | None:
+        """Find the newest answer to a question that was asked before."""
+        return next(self._select(analyses.c.question == question), None)
 
     def get(self, analysis_id: str) -> Analysis | None:
         """Find an analysis by its id."""
@@ -169,11 +178,12 @@ class AnalysisRepository:
         return (_analysis(row, by_analysis[row.id]) for row in heads)
 
 
-def _analysis_row(analysis: Analysis, fingerprint: str) -> dict[str, Any]:
+def _analysis_row(analysis: Analysis, question: str, after: Analysis | None) -> dict[str, Any]:
     estimate = analysis.estimate
     return {
         "id": analysis.id,
-        "fingerprint": fingerprint,
+        "fingerprint": hashlib.sha256(f"{question} {after.id}".encode()).hexdigest() if after else question,
+        "question": question,
         "study_instance_uid": estimate.study_instance_uid,
         "created_at": analysis.created_at,
         **{f"bundle_{name}": value for name, value in asdict(analysis.bundle).items()},

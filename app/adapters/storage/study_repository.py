@@ -161,9 +161,8 @@ def _instance(row: Row[Any]) -> ReceivedInstance:
 
 
 def _image(row: Row[Any]) -> ReceivedImage:
-    origin = Origin(**row.origin)
     key = ImageKey(row.study_instance_uid, row.sop_instance_uid, row.frame_number, _box(row), row.tissue_sha256)
-    return ReceivedImage(key, origin.taken_at, origin.instance_number, read_warnings(row.warnings))
+    return ReceivedImage(key, Origin(**row.origin), read_warnings(row.warnings))
 
 
 def _read_crop(connection: Connection, key: ImageKey) -> Crop | None:

@@ -63,6 +63,7 @@ analyses = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("question", String(64), nullable=False, server_default=""),
     Column("study_instance_uid", String(64), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("bundle_name", String(64), nullable=False),
@@ -80,7 +81,13 @@ analyses = Table(
     Column("warnings", JSON, nullable=False),
     Index(None, "study_instance_uid", "created_at"),
     Index(None, "created_at", "id"),
+    Index(None, "question", "created_at"),
 )
+"""``question`` names what was asked, and several answers may have it: the same images, once under another identity.
+
+``fingerprint`` is the question of the first of them, and of each later one a digest of the question and of the answer
+that it takes the place of: so of several writers only one comes next.
+"""
 
 analysis_views = Table(
     "analysis_views",

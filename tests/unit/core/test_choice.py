@@ -3,7 +3,7 @@ from itertools import permutations
 from app.core.choice import ChoiceReason, ReceivedImage, ShownView, choose_images
 from app.core.evidence import Recognition, Weight
 from app.core.studies import obstacle
-from app.core.values import ImageKey, TissueBox, View
+from app.core.values import ImageKey, Origin, TissueBox, View
 
 
 def image(
@@ -17,7 +17,9 @@ def image(
     weight: Weight = Weight.IMAGE,
 ) -> ShownView:
     key = ImageKey("1.2", uid, 1, TissueBox(0, 0, 9, 9), tissue or uid)
-    return ShownView(ReceivedImage(key, taken_at, number), Recognition(view, alone, weight))
+    return ShownView(
+        ReceivedImage(key, Origin(taken_at=taken_at, instance_number=number)), Recognition(view, alone, weight)
+    )
 
 
 class TestChooseImages:
@@ -37,7 +39,7 @@ class TestChooseImages:
     def test_of_the_same_time_the_highest_number(self) -> None:
         images = [image("1.9"), image("1.8", number=0), image("1.7", number=10), image("1.6", number=9)]
         choice = choose_images(images)[View.LIVER_KIDNEY]
-        assert (choice.image.instance_number, choice.reason) == (10, ChoiceReason.HIGHEST_INSTANCE_NUMBER)
+        assert (choice.image.origin.instance_number, choice.reason) == (10, ChoiceReason.HIGHEST_INSTANCE_NUMBER)
 
     def test_of_the_same_number_the_greatest_uid(self) -> None:
         choice = choose_images([image("1.1", number=1), image("1.2", number=1)])[View.LIVER_KIDNEY]
