@@ -4,6 +4,7 @@ Each scenario ends the same: one current analysis, one report, one set of pictur
 """
 
 import base64
+import io
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pydicom
 import pytest
 
 from app.adapters.screens.text_reader import is_installed
@@ -177,6 +179,23 @@ def test_a_superseding_analysis_replaces_the_results(both: Stack) -> None:
     assert second["id"] != first["id"]
     both.send(old)
     assert assert_settled(both, study_uid(7), images=5) == second
+
+
+def test_results_follow_a_patient_who_was_corrected(both: Stack) -> None:
+    """Dropped, and sent again under the same UIDs with another patient: nothing is left with the first."""
+    both.send(four(40))
+    wait_for_results(both, study_uid(40))
+    first = assert_settled(both, study_uid(40))
+    both.orthanc.client.delete(f"/studies/{both.orthanc.study(study_uid(40))}").raise_for_status()
+    both.send(list(four_view_study(study=40, attributes={"PatientID": "CORRECTED"}).values()))
+    wait_for_results(both, study_uid(40))
+    second = assert_settled(both, study_uid(40))
+    assert (second["id"] != first["id"], second["estimate"]["pdff_percent"]) == (
+        True,
+        first["estimate"]["pdff_percent"],
+    )
+    held = [pydicom.dcmread(io.BytesIO(both.orthanc.file(name))) for name in results(both, study_uid(40))]
+    assert {each.PatientID for each in held} == {"CORRECTED"}
 
 
 def test_other_objects_of_the_study_stay_where_they_are(both: Stack) -> None:
