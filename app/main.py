@@ -20,7 +20,7 @@ from app.adapters.screens.text_reader import is_installed
 from app.adapters.storage.api_keys import ApiKeys
 from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.database import Database
-from app.adapters.storage.pulse import Pulse
+from app.adapters.storage.pulse import INTERVAL_S, Pulse
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.retention import Retention
 from app.adapters.storage.study_repository import StudyRepository
@@ -83,9 +83,9 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
             house = keep_house(runtime, settings)
             with (
                 closing(runtime),
-                in_background("pulse", runtime.pulse.run),
-                in_background("housekeeping", house.run),
-                in_background("memory", keep_tidy),
+                in_background("pulse", runtime.pulse.run, metrics.background_failure, retry_s=INTERVAL_S),
+                in_background("housekeeping", house.run, metrics.background_failure),
+                in_background("memory", keep_tidy, metrics.background_failure),
             ):
                 yield
             del app.state.runtime  # FastAPI caches applications that have stopped; let the weights go

@@ -174,5 +174,5 @@ def find_cam(analysis: Analysis, view: View, target: Target) -> Floats:
 
 
 def _png(content: bytes) -> Response:
-    """Answer a picture; the analysis never changes, but its drawing may with the software."""
-    return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    """Answer a picture, which no browser keeps: it may be deleted, and a key revoked."""
+    return Response(content, media_type="image/png", headers={"Cache-Control": "no-store"})

@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
-CHALLENGE = 'Bearer realm="liver-pdff", Basic realm="liver-pdff", charset="UTF-8"'
-"""A browser that opens a report asks for a password: the key is one."""
+CHALLENGES = ('Bearer realm="liver-pdff"', 'Basic realm="liver-pdff", charset="UTF-8"')
+"""A browser that opens a report asks for a password: the key is one. A line for each: Chrome finds no second one in a
+line."""
 
 STATUS: Mapping[type[AnalysisError], int] = {
     errors.EmptyUpload: 422,
@@ -130,12 +131,13 @@ def problem_response(error: AnalysisError) -> JSONResponse:
         **_item(error),
         "errors": [_item(each) for each in (error, *error.also)],
     }
-    return JSONResponse(body, status, _headers(error), media_type=MEDIA_TYPE)
+    response = JSONResponse(body, status, _headers(error), media_type=MEDIA_TYPE)
+    for challenge in CHALLENGES if isinstance(error, errors.Unauthenticated) else ():
+        response.headers.append("WWW-Authenticate", challenge)
+    return response
 
 
 def _headers(error: AnalysisError) -> dict[str, str]:
-    if isinstance(error, errors.Unauthenticated):
-        return {"WWW-Authenticate": CHALLENGE}
     retry_after_s = error.facts.get("retry_after_s")
     return {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
 

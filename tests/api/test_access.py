@@ -57,6 +57,10 @@ def address(path: str) -> str:
     return path.format(**values)
 
 
+NUL_IN_A_KEY = "Basic " + base64.b64encode(b"x:liverpdff_0123\x00567_secret").decode()
+"""PostgreSQL takes no such text."""
+
+
 class TestScopes:
     def test_no_call_is_open_but_health_and_documentation(self, guarded: Guarded) -> None:
         calls = documented_calls(guarded.client)
@@ -95,10 +99,29 @@ class TestScopes:
         key = base64.b64encode(f"anyone:{guarded.keys[AccessScope.READ]}".encode()).decode()
         assert guarded.client.get("/v1/analyses", headers={"Authorization": f"Basic {key}"}).is_success
 
-    @pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Basic %%", "Basic /w==", "Digest x", "Bearer a.b.c"])
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "",
+            "Bearer",
+            "Bearer x",
+            "Basic %%",
+            "Basic /w==",
+            "Basic é",
+            "Bearer é",
+            "Digest x",
+            "Bearer a.b.c",
+            NUL_IN_A_KEY,
+        ],
+    )
     def test_an_unreadable_header_is_401(self, guarded: Guarded, header: str) -> None:
-        answer = guarded.client.get("/v1/analyses", headers={"Authorization": header})
+        answer = guarded.client.get("/v1/analyses", headers={b"Authorization": header.encode("latin-1")})
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+    def test_each_way_to_say_who_one_is_has_a_line(self, guarded: Guarded) -> None:
+        """Chrome finds no second scheme in one line."""
+        challenges = guarded.client.get("/").headers.get_list("www-authenticate")
+        assert [each.split()[0] for each in challenges] == ["Bearer", "Basic"]
 
     def test_the_document_says_which_scope(self, guarded: Guarded) -> None:
         paths = guarded.client.get("/openapi.json").json()["paths"]
@@ -182,6 +205,9 @@ class TestBrowser:
             ({"Sec-Fetch-Site": "cross-site"}, 403),
             ({"Sec-Fetch-Site": "same-site"}, 403),
             ({"Sec-Fetch-Site": "same-origin"}, 422),
+            ({"Origin": "http://elsewhere.example"}, 403),  # all that a browser says over plain http
+            ({"Origin": "null"}, 403),
+            ({"Origin": "http://testserver"}, 422),
             ({}, 422),
         ):
             assert client.post("/v1/analyses", headers=headers).status_code == status
@@ -201,7 +227,9 @@ class TestBrowser:
 
     def test_what_was_sent_is_never_kept_by_a_cache(self, client: TestClient) -> None:
         made = post(client, four_view_study()).json()
-        assert client.get(f"/v1/analyses/{made['id']}").headers["cache-control"] == "no-store"
+        pictures = made["views"][0]["tissue_url"], made["views"][0]["overlay_url"]
+        for url in (f"/v1/analyses/{made['id']}", *pictures):
+            assert client.get(url).headers["cache-control"] == "no-store"
 
     def test_scripts_are_asked_for_again_after_an_upgrade(self, client: TestClient) -> None:
         script = client.get("/static/upload.js")

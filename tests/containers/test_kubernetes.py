@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
-from app.settings import Settings
+from app.settings import Settings, unknown_settings
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = ("1.30", "1.34", kubernetes_validate.latest_version())
@@ -75,6 +75,31 @@ def test_the_settings_are_settings_and_ask_for_keys(manifests: Mapping[str, Any]
     assert container["resources"]["limits"]["cpu"] == str(settings.threads)
     [metric] = manifests["HorizontalPodAutoscaler"]["spec"]["metrics"]
     assert int(metric["pods"]["target"]["averageValue"]) < settings.max_in_flight
+
+
+@pytest.mark.parametrize("kind", POD_KINDS)
+def test_the_settings_hold_beside_what_kubernetes_adds(
+    manifests: Mapping[str, Any], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Service's links are variables named after it: those of liver-pdff begin as our settings do."""
+    pod, service = manifests[kind]["spec"]["template"]["spec"], manifests["Service"]
+    for name, value in {**manifests["ConfigMap"]["data"], **service_links(pod, service)}.items():
+        monkeypatch.setenv(name, value)
+    assert Settings().port == 8000
+    assert unknown_settings() == []
+
+
+def service_links(pod: Mapping[str, Any], service: Mapping[str, Any]) -> dict[str, str]:
+    """What the kubelet sets of a Service (kubernetes.io: Service, environment variables)."""
+    if not pod.get("enableServiceLinks", True):
+        return {}
+    name = service["metadata"]["name"].upper().replace("-", "_")
+    [port] = [str(each["port"]) for each in service["spec"]["ports"]]
+    return {
+        f"{name}_SERVICE_HOST": "10.0.0.11",
+        f"{name}_SERVICE_PORT": port,
+        f"{name}_PORT": f"tcp://10.0.0.11:{port}",
+    }
 
 
 def test_policies_and_services_choose_the_pods(manifests: Mapping[str, Any]) -> None:

@@ -61,6 +61,20 @@ class TestTrail:
             connection.execute(text(statement))
         assert list(trail.records()) == before
 
+    def test_a_replaced_row_stays_as_it_was(self, trail: AuditTrail, database: Database) -> None:
+        """SQLite deletes what REPLACE replaces without asking a trigger."""
+        if not database.is_embedded:
+            pytest.skip("PostgreSQL has no REPLACE")
+        trail.record(SENDER, [Event(Action.READ, "first")])
+        before = list(trail.records())
+        columns = "actor, address, action, subject, study_digest, bundle_sha256, at"
+        statement = (
+            f"INSERT OR REPLACE INTO audit_events (id, {columns}) SELECT id, 'nobody', {columns[7:]} FROM audit_events"
+        )
+        with pytest.raises(DBAPIError, match="append-only"), database.engine.begin() as connection:
+            connection.execute(text(statement))
+        assert list(trail.records()) == before
+
     def test_it_is_read_in_pages_from_anywhere(self, trail: AuditTrail, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("app.adapters.storage.audit_trail._PAGE", 3)
         trail.record(SENDER, [Event(Action.READ, str(number)) for number in range(8)])

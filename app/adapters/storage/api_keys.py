@@ -112,7 +112,7 @@ class ApiKeys:
 
     def find(self, key: str) -> Principal | None:
         """Tell whom a key names; None if it is no valid one."""
-        if len(key) > _MAX_LENGTH:
+        if len(key) > _MAX_LENGTH or not (key.isascii() and key.isprintable()):
             return None
         digest = _digest(key)
         with self._lock:

@@ -1,6 +1,6 @@
 """Opening a database and bringing its schema up to date."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -94,6 +94,7 @@ class Database:
     def _migrate(self, verb: Callable[[Config, str], None], revision: str) -> None:
         config = _config()
         with storage_errors(), self.engine.begin() as connection:
+            _refuse_newer(_applied_revisions(connection))
             if not self.is_embedded:
                 connection.exec_driver_sql("SET statement_timeout = 0")  # a large table may take its time
             config.attributes["connection"] = connection
@@ -109,6 +110,7 @@ class Database:
         """
         with reading(self.engine) as connection:
             applied = _applied_revisions(connection)
+        _refuse_newer(applied)
         if applied != newest_revisions():
             raise StorageUnavailable(
                 "The database's schema is not this version's. Run `liver-pdff db upgrade`.",
@@ -133,6 +135,17 @@ def open_current(url: str) -> Iterator[Database]:
         yield database
 
 
+def _refuse_newer(applied: Sequence[str]) -> None:
+    """Raise StorageUnavailable if a revision is none of this version's: then a later one has made the schema."""
+    if unknown := set(applied) - _revisions():
+        raise StorageUnavailable(
+            f"The database's schema is of a newer version of liver-pdff ({', '.join(sorted(unknown))}). Install that "
+            "version again, or restore the backup that was made before it.",
+            applied=list(applied),
+            expected=list(newest_revisions()),
+        )
+
+
 def _applied_revisions(connection: Connection) -> tuple[str, ...]:
     """Ask as Alembic does, once a second: its own question is another one each time, compiled, kept and logged."""
     if not inspect(connection).has_table(_VERSIONS.name):
@@ -144,6 +157,11 @@ def _applied_revisions(connection: Connection) -> tuple[str, ...]:
 def newest_revisions() -> tuple[str, ...]:
     """Name the revision that this version of the service needs."""
     return tuple(ScriptDirectory.from_config(_config()).get_heads())
+
+
+@cache
+def _revisions() -> frozenset[str]:
+    return frozenset(each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _config() -> Config:
@@ -161,7 +179,8 @@ def _open_postgres(url: URL) -> Engine:
         hide_parameters=True,
         connect_args={
             "connect_timeout": POSTGRES_CONNECT_TIMEOUT_S,
-            "options": f"-c statement_timeout={POSTGRES_STATEMENT_TIMEOUT_MS}",
+            # What was answered outlives a crash, whatever the server's own setting.
+            "options": f"-c statement_timeout={POSTGRES_STATEMENT_TIMEOUT_MS} -c synchronous_commit=on",
         },
     )
 

@@ -175,7 +175,8 @@ class AnalysisRepository:
                 .order_by(analysis_views.c.analysis_id)
             ).all()
         by_analysis = {key: list(rows) for key, rows in groupby(views, key=lambda row: row.analysis_id)}
-        return (_analysis(row, by_analysis[row.id]) for row in heads)
+        # One without views was deleted between the two statements.
+        return (_analysis(row, by_analysis[row.id]) for row in heads if row.id in by_analysis)
 
 
 def _analysis_row(analysis: Analysis, question: str, after: Analysis | None) -> dict[str, Any]:

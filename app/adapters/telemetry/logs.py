@@ -10,6 +10,8 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="-")
 """Of the request that is being answered; what a request starts in threads of the pool has none."""
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _TEXT: Final = "%(asctime)s %(levelname)s %(request_id)s %(name)s %(message)s"
+_OURS: Final = ("app", "training", "uvicorn")
+"""Loggers of the chosen level. Other libraries are held at WARNING: highdicom names UIDs at INFO."""
 _JSON_FIELDS: Final = {"asctime": "time", "levelname": "level", "name": "logger"}
 
 
@@ -26,7 +28,9 @@ def configure(level: str, log_format: LogFormat) -> None:
     handler = logging.StreamHandler()
     handler.addFilter(_add_request_id)
     handler.setFormatter(_json_formatter() if log_format == "json" else logging.Formatter(_TEXT))
-    logging.basicConfig(level=level, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:

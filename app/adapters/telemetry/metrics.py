@@ -25,6 +25,9 @@ __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PDFF_PERCENT = (0, 2.5, 5, 7.5, 10, 15, 20, 25, 30, 35, 40, 50)
 
+TASKS = ("pulse", "housekeeping", "memory")
+"""What the service does beside requests."""
+
 
 class Metrics:
     """The service's metrics, in a registry of their own so that two services can live in one process."""
@@ -84,6 +87,14 @@ class Metrics:
             "Processes that ended while they read an object, and were replaced.",
             registry=self._registry,
         )
+        self._background = Counter(
+            "liver_pdff_background_failures",
+            "Failures of what the service does beside requests: pulse, housekeeping, memory; each is begun again.",
+            ["task"],
+            registry=self._registry,
+        )
+        for task in TASKS:  # an increase is seen only of what began at 0
+            self._background.labels(task)
         self._bundle = Info("liver_pdff_bundle", "The bundle that answers.", registry=self._registry)
 
     @contextmanager
@@ -137,6 +148,10 @@ class Metrics:
         """Count what told the views of a new analysis."""
         for source in filter(None, sources):
             self._recognised.labels(source).inc()
+
+    def background_failure(self, task: str) -> None:
+        """Count a failure of what is done beside requests."""
+        self._background.labels(task).inc()
 
     def lost_reader(self) -> None:
         """Count a reading process that was lost."""
