@@ -61,8 +61,10 @@ def serve(
     with loading_for_good():
         import uvicorn
 
+        from app.adapters import dicom_results
         from app.main import create_app
 
+        dicom_results.load()
         app = create_app(settings, bundle)
     uvicorn.run(
         app,

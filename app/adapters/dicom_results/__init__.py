@@ -1,9 +1,15 @@
 """Stored analyses as DICOM objects: a report (SR), an overlay and a summary page (Secondary Capture).
 
-The only door to highdicom. Its import takes two seconds, so it waits until somebody asks for an object.
+The only door to highdicom. Its import takes half a second in which no other thread moves: a service calls `load` before
+it answers anybody, and what makes no objects never imports it.
 """
 
 from app.core.values import Analysis, ScreenPixels, Target, View
+
+
+def load() -> None:
+    """Import what writing objects needs."""
+    from app.adapters.dicom_results import captures, report  # noqa: F401
 
 
 def write_report(analysis: Analysis) -> bytes:
