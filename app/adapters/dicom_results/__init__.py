@@ -1,15 +1,21 @@
 """Stored analyses as DICOM objects: a report (SR), an overlay and a summary page (Secondary Capture).
 
-The only door to highdicom. Its import takes half a second in which no other thread moves: a service calls `load` before
-it answers anybody, and what makes no objects never imports it.
+The only door to highdicom. Its import and its tables take a second in which no other thread moves: a service calls
+`load` before it answers anybody, and what makes no objects never imports it.
 """
 
 from app.core.values import Analysis, ScreenPixels, Target, View
 
 
 def load() -> None:
-    """Import what writing objects needs."""
+    """Import what writing objects needs, and have highdicom read the tables of the standard that it keeps."""
+    from highdicom import _standard_utils
+
     from app.adapters.dicom_results import captures, report  # noqa: F401
+
+    _standard_utils.get_sop_class_iod_map()
+    _standard_utils.get_iod_module_map()
+    _standard_utils.get_module_attribute_map()
 
 
 def write_report(analysis: Analysis) -> bytes:
