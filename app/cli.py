@@ -149,10 +149,14 @@ def database_upgrade(revision: str = "head") -> None:
 
 
 @database_cli.command("downgrade")
-def database_downgrade(revision: str) -> None:
-    """Take the schema back to a revision; `base` removes everything."""
+def database_downgrade(revision: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Take the schema back to a revision; `base` removes everything, the audit trail too."""
     from app.adapters.storage.database import Database
 
+    if not yes:
+        typer.confirm(
+            f"Go back to {revision}? What later revisions added is lost for good. Is there a backup?", abort=True
+        )
     with Database(Settings().database_url) as database:
         database.downgrade(revision)
     typer.echo(f"schema is at {revision}")

@@ -90,12 +90,16 @@ class Issuer:
             )
         except jwt.PyJWTError as error:
             raise Unauthenticated("The token is not valid here and now. Get a new one from the issuer.") from error
+        if not isinstance(claims["sub"], str) or not claims["sub"].strip():
+            raise Unauthenticated("The token says not whose it is: its `sub` is empty.")
         return Principal(f"oidc:{claims['sub']}", read_scopes(claims, self._settings))
 
     def _key(self, key_id: str | None) -> jwt.PyJWK:
         with self._lock:
             age_s = monotonic() - self._fetched
-            if age_s > KEYS_FRESH_S or (key_id not in self._keys and age_s > MIN_REFRESH_S):
+            if not self._keys and age_s <= RETRY_AFTER_S:
+                raise _unavailable()  # it did not answer a moment ago: no token waits for it again
+            if not self._keys or age_s > KEYS_FRESH_S or (key_id not in self._keys and age_s > MIN_REFRESH_S):
                 self._refresh()
             if key_id not in self._keys:
                 raise Unauthenticated("The token is signed with a key that the issuer does not publish.")
@@ -109,11 +113,7 @@ class Issuer:
         except (OSError, ValueError, KeyError, jwt.PyJWTError) as error:
             logger.warning("the issuer's keys cannot be fetched: %s", type(error).__name__)
             if not self._keys:
-                self._fetched = -float("inf")
-                raise IssuerUnavailable(
-                    "The issuer of tokens does not answer. Send again in a moment, or use an API key.",
-                    retry_after_s=RETRY_AFTER_S,
-                ) from error
+                raise _unavailable() from error
         else:
             self._keys = {key.key_id: key for key in keys}
 
@@ -122,6 +122,12 @@ class Issuer:
         if settings.jwks_url:
             return settings.jwks_url
         return str(fetch_json(f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration")["jwks_uri"])
+
+
+def _unavailable() -> IssuerUnavailable:
+    return IssuerUnavailable(
+        "The issuer of tokens does not answer. Send again in a moment, or use an API key.", retry_after_s=RETRY_AFTER_S
+    )
 
 
 def fetch_json(url: str) -> dict[str, Any]:

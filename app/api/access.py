@@ -3,9 +3,11 @@
 import base64
 import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 _HOW = (
     "Send a key as `Authorization: Bearer KEY`, or as the password of HTTP Basic; `liver-pdff keys create` makes one."
 )
+TOKENS_AT_ONCE = 4
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -60,11 +63,17 @@ class Gatekeeper:
             raise Unauthenticated(f"This call needs a key. {_HOW}")
         credential = read_credential(authorization)
         if self.issuer and is_token(credential):
-            return await run_in_threadpool(self.issuer.verify, credential)
+            return await to_thread.run_sync(self.issuer.verify, credential, limiter=_tokens_at_once())
         principal = await run_in_threadpool(self.keys.find, credential)
         if principal is None:
             raise Unauthenticated(f"The key is unknown or revoked. {_HOW}")
         return principal
+
+
+@cache
+def _tokens_at_once() -> CapacityLimiter:
+    """Let a slow issuer hold up tokens alone: keys, and all other work, have threads of their own."""
+    return CapacityLimiter(TOKENS_AT_ONCE)
 
 
 def read_credential(authorization: str) -> str:

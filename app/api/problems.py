@@ -180,7 +180,7 @@ def _invalid_request(error: RequestValidationError) -> InvalidRequest:
 
 
 def _expectation(message: str) -> str:
-    return "must be a file" if "Expected UploadFile" in message else message
+    return "must be a file: give its part a filename" if "Expected UploadFile" in message else message
 
 
 def install_problem_handlers(app: FastAPI, metrics: Metrics) -> None:
@@ -201,6 +201,8 @@ def install_problem_handlers(app: FastAPI, metrics: Metrics) -> None:
         # FastAPI calls whatever stops its form parser a bad request. A TimeoutError is an OSError too, with a 408.
         if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, OSError):
             return refuse(_no_room(error.__cause__))
+        if isinstance(error.__cause__, AnalysisError):
+            return refuse(error.__cause__)
         answer = _from_framework(error)
         metrics.refusal(json.loads(bytes(answer.body))["code"])
         return answer

@@ -70,7 +70,7 @@ async def store_instances_of_study(
 
 
 async def _store(request: Request, max_parts: int, studies: StudyService, by: Actor, study_uid: str | None) -> Response:
-    check_accept(request.headers.get("accept", "*/*"))
+    check_accept(", ".join(request.headers.getlist("accept")) or "*/*")
     reader = RelatedReader(
         read_boundary(request.headers.get("content-type", "")),
         max_part_bytes=studies.max_instance_bytes,

@@ -1,15 +1,15 @@
 """One form -> parts, each read up to the limit and one byte more."""
 
 from collections.abc import Iterator
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
-from starlette import formparsers
+from starlette import formparsers, requests
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartParser
 
 from app.api.spool import UploadSpool
-from app.core.errors import InvalidRequest, UnsupportedMediaType
+from app.core.errors import InvalidRequest, MalformedMultipart, UnsupportedMediaType
 from app.core.values import Content, View
 from app.service import Part
 
@@ -19,7 +19,35 @@ FORM_MEDIA_TYPE = "multipart/form-data"
 IN_MEMORY_BYTES = 4 << 20
 """A file up to this size, an uncompressed colour screen of 1280 x 960, does not go through a temporary file."""
 
+
+class WholeFormParser(MultiPartParser):
+    """Starlette's, which takes a form that was cut off for a whole one: a file without its end would be analysed."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._has_ended = False
+
+    def on_end(self) -> None:
+        """Note the closing boundary."""
+        self._has_ended = True
+
+    async def parse(self) -> FormData:
+        """Parse a form.
+
+        Raises
+        ------
+        MalformedMultipart
+            If it ends before its closing boundary.
+        """
+        form = await super().parse()
+        if not self._has_ended:
+            await form.close()
+            raise MalformedMultipart("The form ends before its closing boundary: send it again.")
+        return form
+
+
 # Starlette has no other way to say so
+requests.MultiPartParser = WholeFormParser  # type: ignore[attr-defined] # not exported
 MultiPartParser.spool_max_size = IN_MEMORY_BYTES
 formparsers.SpooledTemporaryFile = UploadSpool  # type: ignore[attr-defined, assignment] # does what is asked of one
 
@@ -35,7 +63,7 @@ async def get_form(request: Request) -> FormData:
         If the form has a field that the call does not know: a misspelt view must not be overlooked.
     """
     sent = request.headers.get("content-type", FORM_MEDIA_TYPE)
-    if not sent.startswith(FORM_MEDIA_TYPE):
+    if not sent.lower().startswith(FORM_MEDIA_TYPE):
         raise UnsupportedMediaType(f"Send the files as {FORM_MEDIA_TYPE}, one field a view.")
     form = await request.form()
     if set(form) - set(FIELDS):

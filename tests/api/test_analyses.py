@@ -225,6 +225,22 @@ class TestRefusals:
         same = dict.fromkeys(View, phantom_study[View.LIVER_KIDNEY])
         assert_problem(post(shared_client, same), 422, "duplicate_instance", "same picture")
 
+    @pytest.mark.parametrize("cut", [3, 4, 1000])
+    def test_a_form_without_its_end(self, client: TestClient, phantom_study: Files, cut: int) -> None:
+        """Its last file may lack its end, whatever the framing of HTTP says."""
+        files = {str(view): ("x", data) for view, data in phantom_study.items()}
+        request = client.build_request("POST", "/v1/analyses", files=files, data={"allow_partial": "true"})
+        body = request.read()[:-cut]
+        answer = client.post("/v1/analyses", content=body, headers={"Content-Type": request.headers["content-type"]})
+        assert_problem(answer, 400, "malformed_multipart", "closing boundary")
+        assert client.get("/v1/analyses").json()["analyses"] == []
+
+    def test_the_media_type_in_any_case(self, client: TestClient, phantom_study: Files) -> None:
+        files = {str(view): ("x", data) for view, data in phantom_study.items()}
+        request = client.build_request("POST", "/v1/analyses", files=files)
+        sent = {"Content-Type": request.headers["content-type"].replace("multipart/form-data", "Multipart/Form-Data")}
+        assert client.post("/v1/analyses", content=request.read(), headers=sent).is_success
+
     def test_a_misspelt_field(self, shared_client: TestClient, phantom_study: Files) -> None:
         misspelt = {"hepatic_vein": phantom_study[View.HEPATIC_VEINS]}
         answer = post(shared_client, misspelt, allow_partial="true")

@@ -1,5 +1,6 @@
 """The command line: thin verbs over the service's own functions."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -155,7 +156,11 @@ def test_the_schema_goes_up_and_down(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert run(monkeypatch, "db", "upgrade") == 0
     with Database(url) as database:
         database.check()
-    assert run(monkeypatch, "db", "downgrade", "base") == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert run(monkeypatch, "db", "downgrade", "base") == 1
+    with Database(url) as database:
+        database.check()
+    assert run(monkeypatch, "db", "downgrade", "base", "--yes") == 0
     with Database(url) as database, pytest.raises(StorageUnavailable, match="db upgrade"):
         database.check()
 

@@ -143,12 +143,38 @@ def test_known_keys_outlive_the_issuer(
     assert "cannot be fetched" in caplog.text
 
 
-def test_an_issuer_that_never_answered_is_503(server: IssuerServer, issuer: Issuer) -> None:
+def test_an_issuer_that_never_answered_is_503_and_asked_again_after_a_while(
+    server: IssuerServer, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.is_up = False
-    with pytest.raises(IssuerUnavailable):
-        issuer.verify(server.token())
+    for _ in range(2):
+        with pytest.raises(IssuerUnavailable):
+            issuer.verify(server.token())
     server.is_up = True
+    monkeypatch.setattr("app.adapters.oidc.monotonic", lambda: time.monotonic() + oidc.RETRY_AFTER_S + 1)
     assert issuer.verify(server.token())
+
+
+def test_no_token_waits_for_an_issuer_that_has_just_not_answered(
+    issuer: Issuer, server: IssuerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def hangs(url: str) -> dict[str, Any]:
+        asked.append(url)
+        raise TimeoutError
+
+    monkeypatch.setattr("app.adapters.oidc.fetch_json", hangs)
+    for _ in range(20):
+        with pytest.raises(IssuerUnavailable):
+            issuer.verify(server.token())
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("subject", ["", "  ", 7, None])
+def test_a_token_of_nobody_is_none(server: IssuerServer, issuer: Issuer, subject: object) -> None:
+    with pytest.raises(Unauthenticated):
+        issuer.verify(server.token(sub=subject))
 
 
 @pytest.mark.parametrize(
