@@ -1,5 +1,6 @@
 """The manifests as kustomize writes them, validated strictly: a field that the API does not know is an error."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -83,6 +84,8 @@ def test_the_settings_hold_beside_what_kubernetes_adds(
 ) -> None:
     """A Service's links are variables named after it: those of liver-pdff begin as our settings do."""
     pod, service = manifests[kind]["spec"]["template"]["spec"], manifests["Service"]
+    for name in [each for each in os.environ if each.startswith("LIVER_PDFF_")]:
+        monkeypatch.delenv(name)
     for name, value in {**manifests["ConfigMap"]["data"], **service_links(pod, service)}.items():
         monkeypatch.setenv(name, value)
     assert Settings().port == 8000
