@@ -1,14 +1,19 @@
 """The cohort table: participant_id, view, path, pdff_percent."""
 
+import codecs
 import csv
+import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.values import View
 
 COLUMNS = ("participant_id", "view", "path", "pdff_percent")
+DELIMITERS = ",;\t"
+"""Of spreadsheets, by where they are from; the one that the header has most of counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +53,48 @@ def read_cohort(table: Path) -> list[Participant]:
     ValueError
         Listing every row that is wrong.
     """
-    with table.open(newline="") as file:
-        reader = csv.DictReader(file)
-        if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
-            raise ValueError(f"{table} lacks the column(s) {', '.join(missing)}")
-        rows = list(reader)
-    problems = [
-        f"line {line}: {problem}" for line, row in enumerate(rows, start=2) if (problem := _problem(row, table))
-    ]
-    _refuse(table, [*problems, *_repeated(rows, table)] if rows else ["it has no row"])
+    lines = _read(table)
+    problems = [f"line {line}: {problem}" for line, row in lines.items() if (problem := _problem(row, table))]
+    _refuse(table, [*problems, *_repeated(lines, table)] if lines else ["it has no row"])
     groups: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in rows:
+    for row in lines.values():
         groups[row["participant_id"]].append(row)
-    views = {row["view"] for row in rows}
+    views = {row["view"] for row in lines.values()}
     _refuse(table, [problem for name, group in groups.items() for problem in _group_problems(name, group, views)])
     return [_participant(name, group, table.parent) for name, group in groups.items()]
 
 
+def _read(table: Path) -> dict[int, dict[str, str]]:
+    """Read the rows that are not empty, by their line; cells without the blanks around them, absent ones empty."""
+    text = _text(table)
+    header = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=header.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="", restkey="")
+    names = [name.strip() for name in reader.fieldnames or ()]
+    if missing := [column for column in COLUMNS if column not in names]:
+        raise ValueError(f"{table} lacks the column(s) {', '.join(missing)}")
+    reader.fieldnames = names
+    rows = ((reader.line_num, {name: row[name].strip() for name in COLUMNS}) for row in reader)
+    lines = {line: row for line, row in rows if any(row.values())}
+    if delimiter != ",":  # where it separates no cells, it may separate decimals
+        lines = {line: row | {"pdff_percent": row["pdff_percent"].replace(",", ".")} for line, row in lines.items()}
+    return lines
+
+
+def _text(table: Path) -> str:
+    """Decode a table as spreadsheets write it: UTF-8 or UTF-16 by its mark, else UTF-8, else Windows' Western set."""
+    content = table.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    for encoding in ("utf-8-sig", "cp1252"):
+        with suppress(UnicodeDecodeError):
+            return content.decode(encoding)
+    raise ValueError(f"{table} is no text: save it as CSV UTF-8")
+
+
 def _problem(row: Mapping[str, str], table: Path) -> str | None:
+    if any("\0" in cell for cell in row.values()):
+        return "it holds a NUL character: save the table as CSV UTF-8"
     if not row["participant_id"]:
         return "participant_id is empty"
     if row["view"] not in set(View):
@@ -79,10 +108,12 @@ def _problem(row: Mapping[str, str], table: Path) -> str | None:
     return None if in_range else "pdff_percent lies outside 0 to 100"
 
 
-def _repeated(rows: Sequence[Mapping[str, str]], table: Path) -> Iterable[str]:
+def _repeated(lines: Mapping[int, Mapping[str, str]], table: Path) -> Iterable[str]:
     """Name rows whose file an earlier row has: an image is one participant's, and one view's."""
     first: dict[Path, int] = {}
-    for line, row in enumerate(rows, start=2):
+    for line, row in lines.items():
+        if "\0" in row["path"]:
+            continue
         path = (table.parent / row["path"]).resolve()
         if first.setdefault(path, line) != line:
             yield f"line {line}: path is that of line {first[path]}"

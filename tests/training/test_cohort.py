@@ -80,3 +80,45 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     table.write_text("participant_id,view,path\n")
     with pytest.raises(ValueError, match="pdff_percent"):
         read_cohort(table)
+
+
+class TestTablesOfSpreadsheets:
+    """As they come out of people's programs."""
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+    def test_in_any_encoding(self, tmp_path: Path, encoding: str) -> None:
+        table = write(tmp_path, four("Müller"))
+        table.write_bytes(table.read_text().encode(encoding))
+        assert [each.participant_id for each in read_cohort(table)] == ["Müller"]
+
+    @pytest.mark.parametrize("delimiter", [";", "\t"])
+    def test_with_another_delimiter_a_comma_is_a_decimal_one(self, tmp_path: Path, delimiter: str) -> None:
+        table = write(tmp_path, four("a"))
+        table.write_text(table.read_text().replace(",", delimiter).replace("7.5", "7,5"))
+        assert read_cohort(table)[0].pdff_percent == 7.5
+
+    def test_with_empty_rows_blanks_and_columns_of_its_own(self, tmp_path: Path) -> None:
+        table = write(tmp_path, four("a"))
+        rows = [f" {line.replace(',', ' , ')},note" for line in table.read_text().splitlines()]
+        table.write_text("\r\n".join([rows[0], ",,,,", *rows[1:], ",,,,", ""]))
+        assert [each.participant_id for each in read_cohort(table)] == ["a"]
+
+    @pytest.mark.parametrize(
+        ("row", "says"),
+        [
+            ("a", "line 2: view"),
+            ("a,liver_kidney", "line 2: path"),
+            ("a,liver_kidney,x\0.dcm,5", "line 2: it holds a NUL"),
+        ],
+    )
+    def test_what_is_short_or_broken_is_named(self, tmp_path: Path, row: str, says: str) -> None:
+        table = tmp_path / "cohort.csv"
+        table.write_text(HEADER + row + "\n")
+        with pytest.raises(ValueError, match=says):
+            read_cohort(table)
+
+    def test_no_text_at_all(self, tmp_path: Path) -> None:
+        table = tmp_path / "cohort.csv"
+        table.write_bytes(b"\x81\x8d\x8f")
+        with pytest.raises(ValueError, match="no text"):
+            read_cohort(table)

@@ -3,6 +3,7 @@
 PS3.18, 10.6 and 10.4.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,6 +19,7 @@ _RELATED: Final = f'multipart/related; type="{DICOM_MEDIA_TYPE}"; transfer-synta
 _PAGE: Final = 200
 _TIMEOUT_S: Final = 60
 _STUDY, _SERIES = "0020000D", "0020000E"
+_IS_UID: Final = re.compile(r"[0-9.]{1,64}")
 _ANY_NUMBER: Final = 1 << 31
 
 
@@ -68,8 +70,8 @@ class ArchivedStudy:
         """
         url = f"{self.archive.studies_url}/{self.study_instance_uid}/series"
         with self.archive.client() as client:
-            for series in _pages(client, url, {"Modality": "US"}):
-                yield from _objects(client, f"{url}/{_uid(series, _SERIES)}", self.archive.max_instance_bytes)
+            for series_uid in _uids(client, url, {"Modality": "US"}, _SERIES):
+                yield from _objects(client, f"{url}/{series_uid}", self.archive.max_instance_bytes)
 
 
 def find_studies(query_url: str, authorization: str, max_instance_bytes: int) -> list[ArchivedStudy]:
@@ -89,22 +91,28 @@ def find_studies(query_url: str, authorization: str, max_instance_bytes: int) ->
     parts = urlsplit(query_url)
     archive = Archive(urlunsplit(parts._replace(query="")).rstrip("/"), authorization, max_instance_bytes)
     with archive.client() as client:
-        found = _pages(client, archive.studies_url, dict(parse_qsl(parts.query)))
-        return [ArchivedStudy(archive, uid) for uid in dict.fromkeys(_uid(study, _STUDY) for study in found)]
+        uids = _uids(client, archive.studies_url, dict(parse_qsl(parts.query)), _STUDY)
+        return [ArchivedStudy(archive, uid) for uid in uids]
 
 
-def _pages(client: httpx2.Client, url: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
-    """Follow a query page by page, until a page brings nothing new: some archives do not page."""
-    if "limit" in query:
-        yield from _page(client, url, query)
-        return
-    before: list[Mapping[str, Any]] = []
+def _uids(client: httpx2.Client, url: str, query: Mapping[str, str], tag: str) -> Iterator[str]:
+    """Follow a query page by page, until one brings nothing new; each UID is given once.
+
+    Some archives do not page, and some send fewer than they were asked for, whether they say so in a Warning or not
+    (PS3.18 8.3.4): what arrived says where the next page begins.
+    """
+    is_one_page = "limit" in query
+    known: set[str] = set()
     offset = 0
-    while (page := _page(client, url, {**query, "limit": str(_PAGE), "offset": str(offset)})) and page != before:
-        yield from page
-        if len(page) != _PAGE:
+    while True:
+        asked = query if is_one_page else {**query, "limit": str(_PAGE), "offset": str(offset)}
+        page = [_uid(each, tag) for each in _page(client, url, asked)]
+        new = [uid for uid in dict.fromkeys(page) if uid not in known]
+        yield from new
+        if is_one_page or not new:
             return
-        before, offset = page, offset + len(page)
+        known.update(new)
+        offset += len(page)
 
 
 def _page(client: httpx2.Client, url: str, query: Mapping[str, str]) -> list[Mapping[str, Any]]:
@@ -132,9 +140,12 @@ def _objects(client: httpx2.Client, url: str, max_instance_bytes: int) -> Iterat
 
 def _uid(attributes: Mapping[str, Any], tag: str) -> str:
     try:
-        return str(attributes[tag]["Value"][0])
+        uid = str(attributes[tag]["Value"][0])
     except (KeyError, IndexError, TypeError) as error:
         raise ConnectionError(f"The archive lists something without ({tag[:4]},{tag[4:]}).") from error
+    if not _IS_UID.fullmatch(uid):  # it enters a path
+        raise ConnectionError(f"The archive lists something whose ({tag[:4]},{tag[4:]}) is no UID.")
+    return uid
 
 
 def _sentence(error: Exception) -> str:

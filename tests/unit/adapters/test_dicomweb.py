@@ -48,8 +48,23 @@ class TestQuery:
 
         seen = answer(page)
         assert found() == uids
-        assert [request.url.params["offset"] for request in seen] == ["0", "200", "400"]
+        assert [request.url.params["offset"] for request in seen] == ["0", "200", "400", "450"]
         assert all(request.url.params["ModalitiesInStudy"] == "US" for request in seen)
+
+    @pytest.mark.parametrize("headers", [{}, {"Warning": '299 archive: "There are additional results"'}])
+    def test_an_archive_that_sends_fewer_than_asked_for_is_asked_on(
+        self, answer: Callable[[Handler], list[httpx2.Request]], headers: dict[str, str]
+    ) -> None:
+        uids = [f"1.2.{number}" for number in range(130)]
+
+        def capped(request: httpx2.Request) -> httpx2.Response:
+            start = int(request.url.params["offset"])
+            page = listed(*uids[start : start + 50])
+            page.headers.update(headers)
+            return page
+
+        answer(capped)
+        assert found() == uids
 
     def test_an_archive_that_does_not_page_is_asked_twice_at_most(
         self, answer: Callable[[Handler], list[httpx2.Request]]
@@ -74,6 +89,8 @@ class TestQuery:
             (httpx2.Response(401), "answers 401"),
             (httpx2.Response(200, content=b"<html>"), "does not answer as DICOMweb does"),
             (httpx2.Response(200, content=b"[{}]"), r"without \(0020,000D\)"),
+            (listed("../../v1/keys"), r"\(0020,000D\) is no UID"),
+            (listed("1.2?x=y"), r"\(0020,000D\) is no UID"),
         ],
     )
     def test_what_is_no_answer_is_one_sentence(
@@ -99,8 +116,8 @@ class TestObjects:
 
         seen = answer(archive)
         assert self.contents() == [b"one", b"x" * 11]
-        assert seen[-1].url.path == "/dicom-web/studies/1.2.3/series/1.2.3.4"
-        assert "transfer-syntax=*" in seen[-1].headers["accept"]
+        assert seen[1].url.path == "/dicom-web/studies/1.2.3/series/1.2.3.4"
+        assert "transfer-syntax=*" in seen[1].headers["accept"]
 
     @pytest.mark.parametrize("body", [related([b"one"])[:-20], b"nothing"])
     def test_a_body_that_breaks_off_is_no_study(
