@@ -62,6 +62,7 @@ def serve(
         import uvicorn
 
         from app.adapters import dicom_results
+        from app.api.connections import bounded_connections
         from app.main import create_app
 
         dicom_results.load()
@@ -76,6 +77,7 @@ def serve(
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         forwarded_allow_ips=settings.trusted_proxies,
+        http=bounded_connections(settings.head_timeout_s, lambda why: app.state.runtime.metrics.closed_connection(why)),
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
     )

@@ -71,6 +71,7 @@ class Settings(BaseSettings):
         "", description="Scanners that the metrics tell apart, by (0008,1090), with semicolons; the rest are `other`."
     )
     upload_timeout_s: Annotated[float, Field(gt=0)] = Field(60, description="Time for a request's body to arrive.")
+    head_timeout_s: Annotated[float, Field(gt=0)] = Field(20, description="Time for a request's headers to arrive.")
     keep_alive_s: Annotated[int, Field(gt=0)] = Field(
         75, description="A connection without a request is closed after so long; longer than proxies keep theirs."
     )

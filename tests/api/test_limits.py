@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import re
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -102,7 +105,7 @@ def test_reading_is_not_counted() -> None:
 @pytest.fixture(scope="module")
 def hurried(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HTTPConnection]:
     """A connection to a whole service that waits for a second at most."""
-    limits = {"LIVER_PDFF_UPLOAD_TIMEOUT_S": "1", "LIVER_PDFF_KEEP_ALIVE_S": "1"}
+    limits = {"LIVER_PDFF_UPLOAD_TIMEOUT_S": "1", "LIVER_PDFF_KEEP_ALIVE_S": "1", "LIVER_PDFF_HEAD_TIMEOUT_S": "1"}
     folder = tmp_path_factory.mktemp("hurried")
     log = folder / "service.log"
     with running_service(bundle_folder, f"sqlite:///{folder}/test.db", log, environment=limits) as service:
@@ -132,3 +135,75 @@ def test_an_idle_connection_is_kept_for_as_long_as_was_said(hurried: HTTPConnect
 def test_an_idle_connection_outlives_a_proxys() -> None:
     """nginx, ingress-nginx and load balancers keep theirs for 60 s, and lose a request on one that is closed first."""
     assert Settings().keep_alive_s > 60
+
+
+class TestBeforeAnybodyIsAsked:
+    """What a stranger sends, or does not, on a raw connection."""
+
+    @staticmethod
+    def connected(hurried: HTTPConnection) -> socket.socket:
+        return socket.create_connection((hurried.host, hurried.port), timeout=20)
+
+    @staticmethod
+    def until_closed(connection: socket.socket) -> bytes:
+        said = b""
+        with connection, suppress(ConnectionResetError):
+            while data := connection.recv(65536):
+                said += data
+        return said
+
+    @pytest.mark.parametrize("line", [b"X: " + b"a" * 1000 + b"\r\n", b"a" * 4096, b"X: y\r\n"])
+    def test_headers_without_end_are_431(self, hurried: HTTPConnection, line: bytes) -> None:
+        connection = self.connected(hurried)
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nX: ")
+        with suppress(ConnectionResetError, BrokenPipeError):  # it may be closed while more is sent
+            for _ in range(40_000_000 // len(line)):
+                connection.sendall(line)
+        said = self.until_closed(connection)
+        assert not said or said.startswith(b"HTTP/1.1 431 ")
+        assert self.count(hurried, "head_too_large") >= 1
+
+    def test_headers_that_are_too_large_at_once_are_431(self, hurried: HTTPConnection) -> None:
+        connection = self.connected(hurried)
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"a" * 70_000 + b"\r\n\r\n")
+        head, _, body = self.until_closed(connection).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 431 ")
+        assert json.loads(body)["code"] == "head_too_large"
+
+    def test_large_headers_are_let_pass(self, hurried: HTTPConnection) -> None:
+        connection = self.connected(hurried)
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + b"a" * 50_000 + b"\r\n\r\n")
+        assert self.until_closed(connection).startswith(b"HTTP/1.1 200 ")
+
+    def test_a_connection_that_says_nothing_is_closed(self, hurried: HTTPConnection) -> None:
+        begin = time.monotonic()
+        assert self.until_closed(self.connected(hurried)) == b""
+        assert 0.9 < time.monotonic() - begin < 10
+        assert self.count(hurried, "silent") >= 1
+
+    def test_headers_that_trickle_are_408(self, hurried: HTTPConnection) -> None:
+        connection = self.connected(hurried)
+        begin = time.monotonic()
+        with suppress(ConnectionResetError, BrokenPipeError):
+            for letter in b"GET /livez HTTP/1.1\r\nHost: xxxxxxxxxxxxxxxxxxxxxxxxxx":
+                connection.sendall(bytes([letter]))
+                time.sleep(0.05)
+        assert self.until_closed(connection)[:13] in (b"", b"HTTP/1.1 408 ")
+        assert time.monotonic() - begin < 10
+        assert self.count(hurried, "head_too_slow") >= 1
+
+    def test_requests_that_follow_each_other_are_answered(self, hurried: HTTPConnection) -> None:
+        connection = self.connected(hurried)
+        for last in (b"", b"", b"Connection: close\r\n"):
+            connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n" + last + b"\r\n")
+            time.sleep(0.1)
+        assert self.until_closed(connection).count(b"HTTP/1.1 200 ") == 3
+
+    @staticmethod
+    def count(hurried: HTTPConnection, reason: str) -> float:
+        hurried.close()
+        hurried.request("GET", "/metrics")
+        text = hurried.getresponse().read().decode()
+        hurried.close()
+        found = re.search(rf'liver_pdff_closed_connections_total{{reason="{reason}"}} ([0-9.]+)', text)
+        return float(found[1]) if found else 0

@@ -95,6 +95,12 @@ class Metrics:
         )
         for task in TASKS:  # an increase is seen only of what began at 0
             self._background.labels(task)
+        self._closed = Counter(
+            "liver_pdff_closed_connections",
+            "Connections closed for what they sent or did not: head_too_large, head_too_slow, silent, unread.",
+            ["reason"],
+            registry=self._registry,
+        )
         self._bundle = Info("liver_pdff_bundle", "The bundle that answers.", registry=self._registry)
 
     @contextmanager
@@ -148,6 +154,10 @@ class Metrics:
         """Count what told the views of a new analysis."""
         for source in filter(None, sources):
             self._recognised.labels(source).inc()
+
+    def closed_connection(self, reason: str) -> None:
+        """Count a connection that was closed for what it sent, or did not."""
+        self._closed.labels(reason).inc()
 
     def background_failure(self, task: str) -> None:
         """Count a failure of what is done beside requests."""

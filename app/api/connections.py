@@ -1,0 +1,149 @@
+"""Bounds on connections, before anybody is asked who they are: what uvicorn reads and writes without end.
+
+An application sees a request when its head is complete. Until then, and once an answer is written, only the protocol
+can tell how much there is and how long it takes.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+logger = logging.getLogger(__name__)
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Of request line and headers; browsers send a few hundred, and cookies and tokens some thousands."""
+UNREAD_S: Final = 60.0
+"""So long an answer may wait for its reader."""
+_REFUSED: Final = {
+    "head_too_large": (431, "Request Header Fields Too Large", "The request's headers have more than 64 KiB."),
+    "head_too_slow": (408, "Request Timeout", "The request's headers did not arrive in time."),
+}
+
+
+def bounded_connections(head_timeout_s: float, on_closed: Callable[[str], None]) -> type[HttpToolsProtocol]:
+    """Make the protocol that uvicorn speaks.
+
+    Parameters
+    ----------
+    head_timeout_s : float
+        For a request's headers to arrive, from the connection or from their first byte.
+    on_closed : callable
+        Given why a connection was closed: ``head_too_large``, ``head_too_slow``, ``silent`` or ``unread``.
+    """
+
+    class Bounded(_BoundedProtocol):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self._head_timeout_s, self._on_closed = head_timeout_s, on_closed
+
+    return Bounded
+
+
+class _BoundedProtocol(HttpToolsProtocol):
+    _head_timeout_s: float
+    _on_closed: Callable[[str], None]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._in_head = True
+        self._received = 0  # of the head, with what came behind its last header
+        self._fields = 0  # of the head's complete headers
+        self._is_refused = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop(self._head_timer)
+        self._stop(self._unread_timer)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        if self._in_head:
+            self._received += len(data)
+            if self._head_timer is None:
+                self._await_head()
+        super().data_received(data)
+        if self._fields > MAX_HEAD_BYTES or (self._in_head and self._received > MAX_HEAD_BYTES):
+            self._refuse("head_too_large")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += len(name) + len(value)
+        if self._fields <= MAX_HEAD_BYTES:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._stop(self._head_timer)
+        self._head_timer = None
+        self._in_head = False
+        if self._fields > MAX_HEAD_BYTES:
+            self._is_refused = True  # said once the parser has come back
+            return
+        self._received = self._fields = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._is_refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        self._received = 0
+        if not self._is_refused:
+            super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_timer = self._unread_timer or self.loop.call_later(UNREAD_S, self._give_up)
+
+    def resume_writing(self) -> None:
+        self._stop(self._unread_timer)
+        self._unread_timer = None
+        super().resume_writing()
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(self._head_timeout_s, self._too_slow)
+
+    def _too_slow(self) -> None:
+        if self._received:
+            self._refuse("head_too_slow")
+        else:
+            self._close("silent")
+
+    def _give_up(self) -> None:
+        self._tell("unread")
+        self.transport.abort()
+
+    def _refuse(self, code: str) -> None:
+        status, title, detail = _REFUSED[code]
+        item = {"code": code, "detail": detail}
+        body = json.dumps({"type": "about:blank", "title": title, "status": status, **item, "errors": [item]}).encode()
+        head = (
+            f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self._close(code)
+
+    def _close(self, reason: str) -> None:
+        self._is_refused = True
+        self._tell(reason)
+        self.transport.close()
+
+    def _tell(self, reason: str) -> None:
+        logger.info("connection closed: %s", reason)
+        self._on_closed(reason)
+
+    @staticmethod
+    def _stop(timer: asyncio.TimerHandle | None) -> None:
+        if timer:
+            timer.cancel()
