@@ -17,7 +17,7 @@ ARGS ?=
 JOBS ?= auto
 # The network's weights and images lie in pages of 2 MiB (glibc on Linux; ignored elsewhere): 2 % faster
 LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-# What the libraries' modules are compiled to is kept, as Python does by itself: else each process compiles them, in 4 s
+# Keep compiled modules, as Python does by default: otherwise every process spends 4 s compiling the libraries
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo serve bundle bench test check lint format dev constraints docs sbom image clean

@@ -88,7 +88,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
                 in_background("memory", keep_tidy, metrics.background_failure),
             ):
                 yield
-            del app.state.runtime  # FastAPI caches applications that have stopped; let the weights go
+            del app.state.runtime  # FastAPI's caches keep stopped applications; this frees the weights
 
     app = FastAPIOffline(title="liver-pdff", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.add_middleware(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from app.adapters.bundle.engine import Engine, Inquiry, gathered
@@ -259,8 +259,8 @@ class AnalysisService:
         known = self.repository.find(question)
         while not (known and is_about(known, origins)):
             with self._stage("estimate"):
-                estimate, pngs = self._estimate(crops, inquiry, known)
-            analysis = Analysis(str(uuid.uuid4()), datetime.now(UTC), self.bundle.identity, estimate)
+                estimate, pngs = self._corrected(known, crops) if known else self._estimate(crops, inquiry)
+            analysis = Analysis(str(uuid.uuid4()), _now_after(known), self.bundle.identity, estimate)
             with self._stage("store"):
                 known, is_new = self.repository.add(analysis, question, pngs, by, after=known)
             if is_new:
@@ -273,18 +273,20 @@ class AnalysisService:
         self._audit.record(by, [about(Action.REPEAT, known)])
         return known, False
 
-    def _estimate(
-        self, crops: dict[View, Crop], inquiry: Inquiry, known: Analysis | None
-    ) -> tuple[Estimate, dict[View, bytes]]:
-        """Ask the network unless the answer is known, and encode the crops while it is busy."""
-        tissues = [crop.tissue for crop in crops.values()]
-        answers = [] if known else list(self._pool.map(inquiry.ask, crops, tissues))
-        pngs = self._pool.map(encode_png, (tissue.pixels for tissue in tissues))
-        if known:
-            estimate = corrected(known, crops)
-        else:
-            estimate = read_outputs(crops, gathered(answers), self.bundle.model.thresholds)
+    def _estimate(self, crops: dict[View, Crop], inquiry: Inquiry) -> tuple[Estimate, dict[View, bytes]]:
+        """Ask the network, and encode the crops while it is busy, perhaps with another study."""
+        answers = list(self._pool.map(inquiry.ask, crops, (crop.tissue for crop in crops.values())))
+        pngs = self._encoded(crops)
+        estimate = read_outputs(crops, gathered(answers), self.bundle.model.thresholds)
         return estimate, dict(zip(crops, pngs, strict=True))
+
+    def _corrected(self, known: Analysis, crops: dict[View, Crop]) -> tuple[Estimate, dict[View, bytes]]:
+        """Repeat the numbers of an earlier answer, without the network."""
+        return corrected(known, crops), dict(zip(crops, self._encoded(crops), strict=True))
+
+    def _encoded(self, crops: dict[View, Crop]) -> Iterator[bytes]:
+        """Begin to encode the crops; each is waited for when it is asked for."""
+        return self._pool.map(encode_png, (crop.tissue.pixels for crop in crops.values()))
 
     def close(self) -> None:
         """Answer what waits, then stop."""
@@ -312,3 +314,9 @@ class AnalysisService:
         elapsed_ms = round(1000 * (time.perf_counter() - started))
         said = {"outcome": outcome, "elapsed_ms": elapsed_ms}
         logger.info("analysis outcome=%s elapsed_ms=%d", outcome, elapsed_ms, extra=said)
+
+
+def _now_after(known: Analysis | None) -> datetime:
+    """Give the time of an answer, later than that of the answer it supersedes even if the clock was set back."""
+    now = datetime.now(UTC)
+    return max(now, known.created_at + timedelta(microseconds=1)) if known else now

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     upload_timeout_s: Annotated[float, Field(gt=0)] = Field(60, description="Time for a request's body to arrive.")
     head_timeout_s: Annotated[float, Field(gt=0)] = Field(20, description="Time for a request's headers to arrive.")
     keep_alive_s: Annotated[int, Field(gt=0)] = Field(
-        75, description="A connection without a request is closed after so long; longer than proxies keep theirs."
+        75, description="Time until an idle connection is closed; proxies close theirs sooner."
     )
     retention_days: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Analyses are deleted so long after they were made, crops and all; by default never."

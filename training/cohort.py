@@ -13,7 +13,7 @@ from app.core.values import View
 
 COLUMNS = ("participant_id", "view", "path", "pdff_percent")
 DELIMITERS = ",;\t"
-"""Of spreadsheets, by where they are from; the one that the header has most of counts."""
+"""Spreadsheets write different ones; the one that occurs most often in the header is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def read_cohort(table: Path) -> list[Participant]:
 
 
 def _read(table: Path) -> dict[int, dict[str, str]]:
-    """Read the rows that are not empty, by their line; cells without the blanks around them, absent ones empty."""
+    """Read the rows that are not empty, by line number. Cells are stripped; missing ones are empty."""
     text = _text(table)
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
@@ -76,20 +76,20 @@ def _read(table: Path) -> dict[int, dict[str, str]]:
     reader.fieldnames = names
     rows = ((reader.line_num, {name: row[name].strip() for name in COLUMNS}) for row in reader)
     lines = {line: row for line, row in rows if any(row.values())}
-    if delimiter != ",":  # where it separates no cells, it may separate decimals
+    if delimiter != ",":  # then a comma may be a decimal comma
         lines = {line: row | {"pdff_percent": row["pdff_percent"].replace(",", ".")} for line, row in lines.items()}
     return lines
 
 
 def _text(table: Path) -> str:
-    """Decode a table as spreadsheets write it: UTF-8 or UTF-16 by its mark, else UTF-8, else Windows' Western set."""
+    """Decode a table: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else Windows-1252."""
     content = table.read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16")
     for encoding in ("utf-8-sig", "cp1252"):
         with suppress(UnicodeDecodeError):
             return content.decode(encoding)
-    raise ValueError(f"{table} is no text: save it as CSV UTF-8")
+    raise ValueError(f"{table} is not text: save it as CSV UTF-8")
 
 
 def _problem(row: Mapping[str, str], table: Path) -> str | None:

@@ -91,14 +91,14 @@ class Issuer:
         except jwt.PyJWTError as error:
             raise Unauthenticated("The token is not valid here and now. Get a new one from the issuer.") from error
         if not isinstance(claims["sub"], str) or not claims["sub"].strip():
-            raise Unauthenticated("The token says not whose it is: its `sub` is empty.")
+            raise Unauthenticated("The token does not say whose it is: its `sub` is empty.")
         return Principal(f"oidc:{claims['sub']}", read_scopes(claims, self._settings))
 
     def _key(self, key_id: str | None) -> jwt.PyJWK:
         with self._lock:
             age_s = monotonic() - self._fetched
             if not self._keys and age_s <= RETRY_AFTER_S:
-                raise _unavailable()  # it did not answer a moment ago: no token waits for it again
+                raise _unavailable()  # it has just failed to answer, and asking again would make every token wait
             if not self._keys or age_s > KEYS_FRESH_S or (key_id not in self._keys and age_s > MIN_REFRESH_S):
                 self._refresh()
             if key_id not in self._keys:

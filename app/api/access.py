@@ -2,10 +2,8 @@
 
 import base64
 import logging
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
@@ -39,11 +37,14 @@ class Gatekeeper:
     issuer : Issuer or None
     is_open : bool
         Whether everybody may do everything.
+    verifying : CapacityLimiter
+        Threads that verify tokens. They are not those of other work, which a slow issuer must not delay.
     """
 
     keys: ApiKeys
     issuer: Issuer | None
     is_open: bool
+    verifying: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(TOKENS_AT_ONCE))
 
     async def identify(self, authorization: str | None) -> Principal:
         """Find the principal.
@@ -63,17 +64,11 @@ class Gatekeeper:
             raise Unauthenticated(f"This call needs a key. {_HOW}")
         credential = read_credential(authorization)
         if self.issuer and is_token(credential):
-            return await to_thread.run_sync(self.issuer.verify, credential, limiter=_tokens_at_once())
+            return await to_thread.run_sync(self.issuer.verify, credential, limiter=self.verifying)
         principal = await run_in_threadpool(self.keys.find, credential)
         if principal is None:
             raise Unauthenticated(f"The key is unknown or revoked. {_HOW}")
         return principal
-
-
-@cache
-def _tokens_at_once() -> CapacityLimiter:
-    """Let a slow issuer hold up tokens alone: keys, and all other work, have threads of their own."""
-    return CapacityLimiter(TOKENS_AT_ONCE)
 
 
 def read_credential(authorization: str) -> str:
@@ -145,11 +140,14 @@ def _check_origin(method: str, headers: Headers) -> None:
 
 
 def _is_our_own(headers: Headers) -> bool:
-    """Tell whether no page, or one of ours, sends a request; over plain http a browser says no more than Origin."""
+    """Tell whether a request comes from one of our pages, or from no page at all.
+
+    Browsers send Sec-Fetch-Site over https and to the loopback only; over plain http there is only Origin.
+    """
     if site := headers.get("sec-fetch-site"):
         return site in ("none", "same-origin")
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    return origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
 
 
 async def get_actor(request: Request) -> Actor:

@@ -174,5 +174,5 @@ def find_cam(analysis: Analysis, view: View, target: Target) -> Floats:
 
 
 def _png(content: bytes) -> Response:
-    """Answer a picture, which no browser keeps: it may be deleted, and a key revoked."""
+    """Answer a picture. Browsers must not cache it: it may be deleted, or the key revoked."""
     return Response(content, media_type="image/png", headers={"Cache-Control": "no-store"})

@@ -1,7 +1,6 @@
-"""Bounds on connections, before anybody is asked who they are: what uvicorn reads and writes without end.
+"""Bounds that uvicorn does not have: on the size and the time of a request's headers, and on unread answers.
 
-An application sees a request when its head is complete. Until then, and once an answer is written, only the protocol
-can tell how much there is and how long it takes.
+They apply before authentication: an application sees a request only once its headers are complete.
 """
 
 import asyncio
@@ -15,9 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-"""Of request line and headers; browsers send a few hundred, and cookies and tokens some thousands."""
+"""Of request line and headers, and of trailers. Browsers send a few hundred, cookies and tokens a few thousand."""
 UNREAD_S: Final = 60.0
-"""So long an answer may wait for its reader."""
+"""Time for the client to read what has been written, once the buffers are full."""
 _REFUSED: Final = {
     "head_too_large": (431, "Request Header Fields Too Large", "The request's headers have more than 64 KiB."),
     "head_too_slow": (408, "Request Timeout", "The request's headers did not arrive in time."),
@@ -30,9 +29,9 @@ def bounded_connections(head_timeout_s: float, on_closed: Callable[[str], None])
     Parameters
     ----------
     head_timeout_s : float
-        For a request's headers to arrive, from the connection or from their first byte.
+        For a request's headers to arrive, counted from the connection or from their first byte.
     on_closed : callable
-        Given why a connection was closed: ``head_too_large``, ``head_too_slow``, ``silent`` or ``unread``.
+        Called with the reason when one is closed: ``head_too_large``, ``head_too_slow``, ``silent`` or ``unread``.
     """
 
     class Bounded(_BoundedProtocol):
@@ -50,8 +49,8 @@ class _BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._in_head = True
-        self._received = 0  # of the head, with what came behind its last header
-        self._fields = 0  # of the head's complete headers
+        self._received = 0  # bytes since the parser last completed headers, a chunk's size or a piece of a body
+        self._fields = 0  # bytes of this request's headers and trailers
         self._is_refused = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
@@ -68,12 +67,11 @@ class _BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        if self._in_head:
-            self._received += len(data)
-            if self._head_timer is None:
-                self._await_head()
+        if self._in_head and self._head_timer is None:
+            self._await_head()
+        self._received += len(data)
         super().data_received(data)
-        if self._fields > MAX_HEAD_BYTES or (self._in_head and self._received > MAX_HEAD_BYTES):
+        if max(self._received, self._fields) > MAX_HEAD_BYTES:
             self._refuse("head_too_large")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -86,20 +84,25 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._head_timer = None
         self._in_head = False
         if self._fields > MAX_HEAD_BYTES:
-            self._is_refused = True  # said once the parser has come back
+            self._is_refused = True  # `data_received` answers it
             return
-        self._received = self._fields = 0
+        self._received = 0
         super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        self._received = 0
+
     def on_body(self, body: bytes) -> None:
+        self._received = 0
         if not self._is_refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._in_head = True
-        self._received = 0
-        if not self._is_refused:
-            super().on_message_complete()
+        if self._is_refused:
+            return
+        self._received = self._fields = 0
+        super().on_message_complete()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -124,14 +127,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _refuse(self, code: str) -> None:
-        status, title, detail = _REFUSED[code]
-        item = {"code": code, "detail": detail}
-        body = json.dumps({"type": "about:blank", "title": title, "status": status, **item, "errors": [item]}).encode()
-        head = (
-            f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        if self.cycle is None or self.cycle.response_complete:  # else it would stand in the middle of another answer
+            self.transport.write(_answer(code))
         self._close(code)
 
     def _close(self, reason: str) -> None:
@@ -147,3 +144,15 @@ class _BoundedProtocol(HttpToolsProtocol):
     def _stop(timer: asyncio.TimerHandle | None) -> None:
         if timer:
             timer.cancel()
+
+
+def _answer(code: str) -> bytes:
+    """Write a refusal as `app.api.problems` would, for a request that the application never sees."""
+    status, title, detail = _REFUSED[code]
+    item = {"code": code, "detail": detail}
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, **item, "errors": [item]}).encode()
+    head = (
+        f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 CHALLENGES = ('Bearer realm="liver-pdff"', 'Basic realm="liver-pdff", charset="UTF-8"')
-"""A browser that opens a report asks for a password: the key is one. A line for each: Chrome finds no second one in a
-line."""
+"""A browser that opens a report asks for a password, and takes the key. Each has its own header line: Chrome reads only
+the first of a line."""
 
 STATUS: Mapping[type[AnalysisError], int] = {
     errors.EmptyUpload: 422,

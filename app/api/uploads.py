@@ -21,7 +21,7 @@ IN_MEMORY_BYTES = 4 << 20
 
 
 class WholeFormParser(MultiPartParser):
-    """Starlette's, which takes a form that was cut off for a whole one: a file without its end would be analysed."""
+    """Starlette's parser, but it refuses a form that is cut off: Starlette accepts it, with a truncated last file."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

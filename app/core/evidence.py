@@ -19,7 +19,7 @@ MOST_IMAGES_OF_A_NAME: Final = 4
 """A text of the examination on more images than this names a series: nobody keeps so many images of one view."""
 
 LOOK: Final = 1
-"""Version of the crop, the reading of screens and the naming; raise it when one of them answers otherwise."""
+"""Version of cropping, reading screens and naming; raise it whenever one of them can give another result."""
 
 
 class Weight(IntEnum):
@@ -135,7 +135,7 @@ def gather(
 
 
 def digest_look(rules: Sequence[ViewRule], *, screens_are_read: bool) -> str:
-    """Name how images are looked at, 16 hexadecimal digits: what was looked at otherwise is looked at again."""
+    """Digest how images are looked at, 16 hexadecimal digits. A repeat is looked at again if this has changed."""
     return hashlib.sha256(repr((LOOK, screens_are_read, tuple(rules))).encode()).hexdigest()[:16]
 
 

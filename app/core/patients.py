@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeVar
+from typing import Final
 
 IDENTIFYING: Final = {
     "PatientID": "(0010,0020) Patient ID",
@@ -13,49 +13,41 @@ IDENTIFYING: Final = {
 }
 """What tells patients apart (PS3.3 C.2.2): keyword, and how messages quote it."""
 
-Image = TypeVar("Image")
 
+def different_patients(images: Mapping[str, Mapping[str, str]]) -> str:
+    """Say by which attributes images are of different patients; empty if they are of one.
 
-class Difference(NamedTuple):
-    """What images disagree on.
-
-    Attributes
-    ----------
-    attributes : list of str
-        As messages quote them.
-    groups : list of list
-        The images, by what they say of the first of these attributes.
-    """
-
-    attributes: list[str]
-    groups: list[list[object]]
-
-
-def difference(images: Mapping[Image, Mapping[str, str]]) -> Difference | None:
-    """Tell by which attributes images are of different patients; None if they are of one.
-
-    An image that does not say is of nobody else, and a name that is only typed in another way is the same name.
+    An image without a value matches every patient, and a name that is only typed in another way is the same name.
 
     Parameters
     ----------
-    images : mapping
-        Image to what it says, by keyword; see `app.core.values.Origin.study`.
+    images : mapping of str to mapping
+        What messages call an image, to its attributes by keyword; see `app.core.values.Origin.study`.
+
+    Returns
+    -------
+    str
+        Such as ``different patients by (0010,0020) Patient ID (hepatic_veins | liver_kidney)``: the images in groups,
+        by their values of the first of these attributes. No value is part of it.
     """
-    by_attribute = [(quoted, _groups(keyword, images)) for keyword, quoted in IDENTIFYING.items()]
-    differing = [(quoted, groups) for quoted, groups in by_attribute if len(groups) > 1]
-    return Difference([quoted for quoted, _ in differing], differing[0][1]) if differing else None
+    groups = {quoted: _groups(keyword, images) for keyword, quoted in IDENTIFYING.items()}
+    differing = {quoted: each for quoted, each in groups.items() if len(each) > 1}
+    if not differing:
+        return ""
+    first = next(iter(differing.values()))
+    return f"different patients by {', '.join(differing)} ({' | '.join(map(', '.join, first))})"
 
 
-def _groups(keyword: str, images: Mapping[Image, Mapping[str, str]]) -> list[list[object]]:
-    groups: dict[str, list[object]] = defaultdict(list)
+def _groups(keyword: str, images: Mapping[str, Mapping[str, str]]) -> list[list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
     for image, study in images.items():
-        if said := _comparable(keyword, study.get(keyword, "")):
-            groups[said].append(image)
+        if value := _comparable(keyword, study.get(keyword, "")):
+            groups[value].append(image)
     return list(groups.values())
 
 
 def _comparable(keyword: str, text: str) -> str:
-    """Leave out of a name what typing differs in: case, empty components, doubled blanks, other scripts (PS3.5 6.2)."""
+    """Drop what does not make another name: case, empty components, repeated blanks, other scripts (PS3.5 6.2)."""
     if keyword != "PatientName":
         return text.strip(" ")
     groups = (group.replace("^", " ").casefold().split() for group in text.split("="))

@@ -129,12 +129,12 @@ def estimate_view(view: View, crop: Crop, values: Floats, cams: Floats) -> ViewE
 
 
 def corrected(known: Analysis, crops: Mapping[View, Crop]) -> Estimate:
-    """Give the same numbers for the same images that now say otherwise whose they are.
+    """Repeat the numbers of an analysis for the same images under another identity.
 
     Parameters
     ----------
     known : Analysis
-        What was answered; it says so in a warning.
+        The earlier answer; a warning names it.
     crops : mapping of View to Crop
         Of the same pixels: equal by `question`.
     """
@@ -149,14 +149,14 @@ def corrected(known: Analysis, crops: Mapping[View, Crop]) -> Estimate:
     ]
     estimate = combine_views(known.estimate.study_instance_uid, views, known.estimate.thresholds)
     detail = (
-        f"The images are those of analysis {known.id}, and say otherwise whose they are. The numbers are the same; its "
-        "result objects are superseded by those of this analysis."
+        f"Analysis {known.id} has the same images and numbers under another patient, study or series. This analysis "
+        "supersedes it and its result objects."
     )
     return replace(estimate, warnings=(*estimate.warnings, AnalysisWarning("identity_corrected", detail)))
 
 
 def is_about(analysis: Analysis, origins: Mapping[View, Origin]) -> bool:
-    """Tell whether an analysis says of its images what they say themselves: patient, study, series, time."""
+    """Tell whether an analysis repeats the patient, study, series and time that its images have now."""
     return all(view.origin.repeated == origins[view.view].repeated for view in analysis.estimate.views)
 
 
@@ -168,7 +168,7 @@ def fingerprint(crops: Mapping[View, Crop], bundle_sha256: str) -> str:
 def question(images: Mapping[View, ImageKey], bundle_sha256: str) -> str:
     """Name a question: the same pixels of the same objects, asked of the same bundle, are the same question.
 
-    Whose they are is no part of it: the same question has the same numbers, whoever it is about; see `is_about`.
+    The patient is not part of the question, since the numbers do not depend on it; see `is_about`.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from app.core.choice import Choice, ReceivedImage, ShownView, shown_views
 from app.core.evidence import Evidence
-from app.core.patients import difference
+from app.core.patients import different_patients
 from app.core.unrecognised import why_unrecognised
 from app.core.values import Analysis, AnalysisWarning, ImageKey, Origin, View, ViewSource
 
@@ -77,12 +77,8 @@ def obstacle(choices: Mapping[View, Choice], *, allow_partial: bool = False) -> 
     missing = [view for view in View if view not in choices]
     if missing and not (allow_partial and choices):
         return AnalysisWarning("incomplete_study", f"Missing: {', '.join(missing)}.")
-    if mixed := difference({view: choice.image.origin.study for view, choice in choices.items()}):
-        groups = " | ".join(", ".join(map(str, group)) for group in mixed.groups)
-        detail = (
-            f"The images name different patients by {', '.join(mixed.attributes)} ({groups}). They are not averaged; "
-            "correct them in the archive and send them again."
-        )
+    if mixed := different_patients({view: origin.study for view, origin in standing_origins(choices).items()}):
+        detail = f"The images name {mixed}. Correct them in the archive and send them again."
         return AnalysisWarning("mixed_patients", detail)
     for (first, one), (second, other) in combinations(standing_images(choices).items(), 2):
         if one.tissue_sha256 == other.tissue_sha256:

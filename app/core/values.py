@@ -157,8 +157,8 @@ class Origin:
 
     @property
     def repeated(self) -> "Origin":
-        """What a result repeats of it: all but the operator's name of the scanner."""
-        return replace(self, scanner=OTHER)
+        """What results repeat: all but the scanner and the instance number."""
+        return replace(self, scanner=OTHER, instance_number=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

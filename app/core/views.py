@@ -21,7 +21,7 @@ from app.core.errors import (
 )
 from app.core.evidence import Evidence, Recognition, gather, recognise
 from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
-from app.core.patients import difference
+from app.core.patients import different_patients
 from app.core.unrecognised import why_unrecognised
 from app.core.values import AnalysisWarning, Crop, View, ViewTexts
 
@@ -194,16 +194,11 @@ def _mixed_studies(candidates: Sequence[Candidate]) -> list[StudyError]:
 
 
 def _mixed_patients(candidates: Iterable[Candidate]) -> list[StudyError]:
-    found = difference({each.part: each.image.origin.study for each in candidates if isinstance(each.image, Crop)})
-    if found is None:
+    studies = {each.part: each.image.origin.study for each in candidates if isinstance(each.image, Crop)}
+    if not (mixed := different_patients(studies)):
         return []
-    groups = " | ".join(", ".join(map(str, group)) for group in found.groups)
-    return [
-        MixedPatients(
-            f"The files name different patients by {', '.join(found.attributes)} ({groups}). Send the four views of "
-            "one patient, or correct the images in the archive first."
-        )
-    ]
+    correct = "Send the four views of one patient, or correct the images in the archive first."
+    return [MixedPatients(f"The files name {mixed}. {correct}")]
 
 
 def _same_pictures(candidates: Sequence[Candidate]) -> list[StudyError]:

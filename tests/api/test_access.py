@@ -207,6 +207,7 @@ class TestBrowser:
             ({"Sec-Fetch-Site": "same-origin"}, 422),
             ({"Origin": "http://elsewhere.example"}, 403),  # all that a browser says over plain http
             ({"Origin": "null"}, 403),
+            ({"Origin": "http://[::1"}, 403),
             ({"Origin": "http://testserver"}, 422),
             ({}, 422),
         ):

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from app.adapters.storage.database import Database
+from app.adapters.storage.tables import analyses
 from app.core.errors import MixedPatients
 from app.core.values import Analysis, View
 from app.service import Part
@@ -106,6 +108,15 @@ class TestCorrected:
         assert len({analysis.id for analysis, _ in answers}) == 1
         assert sum(is_new for _, is_new in answers) == 1
         assert rig.analyses() == 2
+
+    def test_a_clock_that_was_set_back_does_not_matter(self, rig: Rig, database: Database) -> None:
+        rig.service.analyse(parts(images()), SENDER)
+        with database.engine.begin() as connection:
+            connection.execute(analyses.update().values(created_at=datetime.now(UTC) + timedelta(days=1)))
+        corrected, _ = rig.service.analyse(parts(images(PatientID="4712")), SENDER)
+        again, is_new = rig.service.analyse(parts(images(PatientID="4712")), SENDER)
+        assert (again.id, is_new) == (corrected.id, False)
+        assert current(rig).id == corrected.id
 
     def test_housekeeping_answers_nothing_again(self, rig: Rig) -> None:
         rig.send(list(images().values()))

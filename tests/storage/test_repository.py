@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 
 from app.adapters.storage.database import Database
 from app.adapters.storage.repository import AnalysisRepository
+from app.adapters.storage.retention import Retention
 from app.adapters.storage.tables import metadata
 from app.core.access import Actor
 from app.core.errors import InvalidRequest, StorageUnavailable
@@ -197,6 +198,27 @@ class TestRepository:
         page, cursor = repository.page(study_instance_uid="1.2", limit=5, cursor=None)
         assert [each.id for each in page] == [analysis_id(3), analysis_id(1)]
         assert cursor is None
+
+    def test_a_deletion_while_a_page_is_read_does_not_show(
+        self, repository: AnalysisRepository, database: Database
+    ) -> None:
+        """Analyses and their views are read by two statements."""
+        for number in range(3):
+            repository.add(analysis(number), f"{number:064d}", pngs(), SENDER)
+        retention = Retention(database.engine)
+        reads: list[str] = []
+
+        def delete_after_the_first(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("SELECT") and not reads:
+                reads.append(statement)
+                assert retention.delete(analysis_id(1), SENDER)
+
+        event.listen(database.engine, "after_cursor_execute", delete_after_the_first)
+        page, cursor = repository.page(study_instance_uid=None, limit=2, cursor=None)
+        event.remove(database.engine, "after_cursor_execute", delete_after_the_first)
+        assert [each.id for each in page] == [analysis_id(2), analysis_id(1)]
+        assert cursor
+        assert repository.get(analysis_id(1)) is None
 
     def test_a_made_up_cursor_is_refused(self, repository: AnalysisRepository) -> None:
         with pytest.raises(InvalidRequest, match="cursor"):

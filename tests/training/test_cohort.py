@@ -120,5 +120,5 @@ class TestTablesOfSpreadsheets:
     def test_no_text_at_all(self, tmp_path: Path) -> None:
         table = tmp_path / "cohort.csv"
         table.write_bytes(b"\x81\x8d\x8f")
-        with pytest.raises(ValueError, match="no text"):
+        with pytest.raises(ValueError, match="not text"):
             read_cohort(table)

@@ -3,7 +3,6 @@
 PS3.18, 10.6 and 10.4.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx2
 
+from app.adapters.dicom.attributes import is_uid
 from app.adapters.multipart import DICOM_MEDIA_TYPE, RelatedReader, read_boundary
 from app.core.errors import UploadError
 
@@ -19,7 +19,6 @@ _RELATED: Final = f'multipart/related; type="{DICOM_MEDIA_TYPE}"; transfer-synta
 _PAGE: Final = 200
 _TIMEOUT_S: Final = 60
 _STUDY, _SERIES = "0020000D", "0020000E"
-_IS_UID: Final = re.compile(r"[0-9.]{1,64}")
 _ANY_NUMBER: Final = 1 << 31
 
 
@@ -143,8 +142,8 @@ def _uid(attributes: Mapping[str, Any], tag: str) -> str:
         uid = str(attributes[tag]["Value"][0])
     except (KeyError, IndexError, TypeError) as error:
         raise ConnectionError(f"The archive lists something without ({tag[:4]},{tag[4:]}).") from error
-    if not _IS_UID.fullmatch(uid):  # it enters a path
-        raise ConnectionError(f"The archive lists something whose ({tag[:4]},{tag[4:]}) is no UID.")
+    if not is_uid(uid):  # it becomes part of an address
+        raise ConnectionError(f"The archive lists something whose ({tag[:4]},{tag[4:]}) is not a UID.")
     return uid
 
 

@@ -46,8 +46,8 @@ class Attributes:
         return [str(one) for one in values if one is not None]
 
     def said(self, keyword: str) -> str:
-        """Take a text as it is said, without DICOM's padding alone (PS3.5 6.2); backslashes join its values."""
-        return "\\".join(value.strip(" ") for value in self.values(keyword)).rstrip("\0")
+        """Take a text without DICOM's padding and unchanged otherwise (PS3.5 6.2); backslashes join its values."""
+        return "\\".join(value.rstrip(" \0").lstrip(" ") for value in self.values(keyword))
 
     def words(self, keyword: str) -> str:
         """Take all values of a text on one line."""
@@ -99,7 +99,7 @@ class Attributes:
 
     def _value(self, keyword: str) -> Any:
         tag = tag_of(keyword)
-        if self._element(tag) is None:  # as most are: an error takes longer than all the others' values
+        if self._element(tag) is None:  # most attributes are absent, and raising KeyError is slow
             return None
         try:
             return self._dataset[tag].value

@@ -1,4 +1,4 @@
-"""What results repeat of an object's identity: character by character, as far as the standard has a place for it."""
+"""How results repeat the identity of an object: character by character, where the standard allows it."""
 
 import re
 import unicodedata
@@ -17,7 +17,7 @@ _TIME: Final = re.compile(r"([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(\.[0-9]{1,6
 
 
 class Fault(StrEnum):
-    """Why a result does not say the same as its image, or should not."""
+    """What is wrong with a value that results should repeat."""
 
     LEFT_OUT = "left_out"
     AGAINST_THE_RULES = "against_the_rules"
@@ -30,8 +30,8 @@ class Repeated(NamedTuple):
     ----------
     text : str
     fault : Fault or None
-        `LEFT_OUT` if something of it cannot be repeated; `AGAINST_THE_RULES` if all of it is, although it breaks its
-        value representation: an archive finds the patient by what the images say, however long that is.
+        `LEFT_OUT` if results cannot repeat all of the value. `AGAINST_THE_RULES` if they repeat it although it is too
+        long for its value representation: the archive files by the value that the images have.
     """
 
     text: str
@@ -42,7 +42,7 @@ def repeated(keyword: str, text: str) -> Repeated:
     """Prepare a value of the patient or the study for results.
 
     Dates and times in the form of ACR-NEMA (PS3.5 6.2: ``2026.11.23``, ``10:15:00``) mean the same without their
-    separators. Control characters are left out: they belong to no name (PS3.5 6.1.3).
+    separators. Control characters are left out: the standard does not allow them here (PS3.5 6.1.3).
 
     Parameters
     ----------

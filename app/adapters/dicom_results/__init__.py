@@ -1,17 +1,17 @@
 """Stored analyses as DICOM objects: a report (SR), an overlay and a summary page (Secondary Capture).
 
-The only door to highdicom. Its import and its tables take a second in which no other thread moves: a service calls
-`load` before it answers anybody, and what makes no objects never imports it.
+The only door to highdicom. Importing it and reading its tables blocks every other thread for up to a second, so a
+service calls `load` before it accepts requests. Commands that write no objects never import it.
 """
 
 from app.core.values import Analysis, ScreenPixels, Target, View
 
 
 def load() -> None:
-    """Import what writing objects needs, and have highdicom read the tables of the standard that it keeps."""
+    """Import what writing objects needs, and make highdicom read its tables of the standard."""
     from highdicom import _standard_utils
 
-    from app.adapters.dicom_results import captures, report  # noqa: F401
+    from app.adapters.dicom_results import captures, report  # noqa: F401 - imported to be there when asked for
 
     _standard_utils.get_sop_class_iod_map()
     _standard_utils.get_iod_module_map()

@@ -28,8 +28,8 @@ _ONE_FRAME: Final = frozenset(
 def study_attributes(estimate: Estimate) -> dict[str, str]:
     """Attributes of the patient and the study, by keyword, as all images say them.
 
-    What the images disagree on is empty, and so is what results cannot repeat: in analyses from before this was seen to
-    when an image is read, it may be there.
+    What the images disagree on is empty. Values are checked again here: analyses that were stored by earlier versions
+    may hold some that results cannot repeat.
     """
     return {keyword: repeated(keyword, estimate.said_by_all(keyword)).text for keyword in STUDY_ATTRIBUTES}
 
@@ -57,7 +57,7 @@ def content_moment(analysis: Analysis) -> tuple[str, str]:
 
 
 def _local(analysis: Analysis, study: dict[str, str]) -> datetime:
-    """Give the time of the analysis where its images count time, or else where the service runs (PS3.3 C.12.1.1.8)."""
+    """Give the time of the analysis in the images' time zone, else in the service's (PS3.3 C.12.1.1.8)."""
     offset = study["TimezoneOffsetFromUTC"]
     return analysis.created_at.astimezone(datetime.strptime(offset, "%z").tzinfo if offset else None)
 

@@ -19,7 +19,7 @@ def in_background(
     on_failure: Callable[[str], None] = lambda _: None,
     retry_s: float = RETRY_S,
 ) -> Iterator[None]:
-    """Run something in a thread of its own, again should it fail, and wait for its end when the context ends.
+    """Run something in a thread of its own, restart it when it fails, and wait for its end when the context ends.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ def in_background(
     work : callable
         Given an event that tells it to stop.
     on_failure : callable
-        Given the name whenever the work raises something, whatever it is.
+        Called with the name whenever the work raises an exception.
     retry_s : float
-        Until it is begun again.
+        Time until the work is started again.
     """
     stopping = threading.Event()
     thread = threading.Thread(target=_persist, args=[name, work, on_failure, retry_s, stopping], name=name, daemon=True)
@@ -52,10 +52,11 @@ def _persist(
     while not stopping.is_set():
         try:
             work(stopping)
-        except Exception as error:  # noqa: BLE001 - else it would end for good, and nobody would know
+        except Exception as error:  # noqa: BLE001 - any other would end the thread without a word
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{where.name}:{where.lineno}"  # the message may hold what was stored
-            logger.error("%s failed and is begun again: cause=%s in=%s", name, type(error).__name__, place)  # noqa: TRY400
+            cause = type(error).__name__
+            logger.error("%s failed and is started again: cause=%s in=%s", name, cause, place)  # noqa: TRY400 - as above
             on_failure(name)
             stopping.wait(retry_s)
         else:

@@ -49,8 +49,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that only reads."""
-    with storage_errors(), engine.connect().execution_options(writes=False) as connection:
+    """Open a transaction that only reads, and sees one state of the database throughout (SQLite always does)."""
+    options = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with storage_errors(), engine.connect().execution_options(writes=False, **options) as connection:
         yield connection
 
 
@@ -136,7 +137,7 @@ def open_current(url: str) -> Iterator[Database]:
 
 
 def _refuse_newer(applied: Sequence[str]) -> None:
-    """Raise StorageUnavailable if a revision is none of this version's: then a later one has made the schema."""
+    """Raise StorageUnavailable if this version does not know a revision: a later version has made the schema."""
     if unknown := set(applied) - _revisions():
         raise StorageUnavailable(
             f"The database's schema is of a newer version of liver-pdff ({', '.join(sorted(unknown))}). Install that "
@@ -179,7 +180,7 @@ def _open_postgres(url: URL) -> Engine:
         hide_parameters=True,
         connect_args={
             "connect_timeout": POSTGRES_CONNECT_TIMEOUT_S,
-            # What was answered outlives a crash, whatever the server's own setting.
+            # A commit waits for the disk even if the server is set not to: an answer must survive a crash.
             "options": f"-c statement_timeout={POSTGRES_STATEMENT_TIMEOUT_MS} -c synchronous_commit=on",
         },
     )

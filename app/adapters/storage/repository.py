@@ -62,7 +62,7 @@ class AnalysisRepository:
         *,
         after: Analysis | None = None,
     ) -> tuple[Analysis, bool]:
-        """Store an analysis and the record of who asked, unless somebody else was first.
+        """Store an analysis and the record of who asked, unless another writer has just stored one.
 
         Parameters
         ----------
@@ -73,12 +73,12 @@ class AnalysisRepository:
             The crops.
         by : Actor
         after : Analysis or None
-            The newest answer to the question, whose place it takes; None of the first.
+            The newest answer to the question, which this one supersedes; None if there is no answer yet.
 
         Returns
         -------
         analysis : Analysis
-            The stored one: the given one, or the one that stands in its place already.
+            The given one, or the one that another writer has stored.
         is_new : bool
         """
         try:
@@ -175,8 +175,7 @@ class AnalysisRepository:
                 .order_by(analysis_views.c.analysis_id)
             ).all()
         by_analysis = {key: list(rows) for key, rows in groupby(views, key=lambda row: row.analysis_id)}
-        # One without views was deleted between the two statements.
-        return (_analysis(row, by_analysis[row.id]) for row in heads if row.id in by_analysis)
+        return (_analysis(row, by_analysis[row.id]) for row in heads)
 
 
 def _analysis_row(analysis: Analysis, question: str, after: Analysis | None) -> dict[str, Any]:

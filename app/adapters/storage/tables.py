@@ -83,10 +83,10 @@ analyses = Table(
     Index(None, "created_at", "id"),
     Index(None, "question", "created_at"),
 )
-"""``question`` names what was asked, and several answers may have it: the same images, once under another identity.
+"""Several analyses may answer one ``question``: the same images, sent again under another identity.
 
-``fingerprint`` is the question of the first of them, and of each later one a digest of the question and of the answer
-that it takes the place of: so of several writers only one comes next.
+``fingerprint`` is unique. That of the first answer is the question itself; that of a later one is a digest of the
+question and of the answer that it supersedes, so that only one of several writers can supersede it.
 """
 
 analysis_views = Table(

@@ -11,7 +11,7 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="-")
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _TEXT: Final = "%(asctime)s %(levelname)s %(request_id)s %(name)s %(message)s"
 _OURS: Final = ("app", "training", "uvicorn")
-"""Loggers of the chosen level. Other libraries are held at WARNING: highdicom names UIDs at INFO."""
+"""Loggers that follow the chosen level. Other libraries log from WARNING: at INFO, highdicom names UIDs."""
 _JSON_FIELDS: Final = {"asctime": "time", "levelname": "level", "name": "logger"}
 
 

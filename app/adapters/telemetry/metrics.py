@@ -26,7 +26,7 @@ _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 _PDFF_PERCENT = (0, 2.5, 5, 7.5, 10, 15, 20, 25, 30, 35, 40, 50)
 
 TASKS = ("pulse", "housekeeping", "memory")
-"""What the service does beside requests."""
+"""Background tasks of the service."""
 
 
 class Metrics:
@@ -89,15 +89,15 @@ class Metrics:
         )
         self._background = Counter(
             "liver_pdff_background_failures",
-            "Failures of what the service does beside requests: pulse, housekeeping, memory; each is begun again.",
+            "Failures of background tasks (pulse, housekeeping, memory), which are then started again.",
             ["task"],
             registry=self._registry,
         )
-        for task in TASKS:  # an increase is seen only of what began at 0
+        for task in TASKS:  # Prometheus computes an increase only from a sample of 0
             self._background.labels(task)
         self._closed = Counter(
             "liver_pdff_closed_connections",
-            "Connections closed for what they sent or did not: head_too_large, head_too_slow, silent, unread.",
+            "Connections that the service closed: head_too_large, head_too_slow, silent, unread.",
             ["reason"],
             registry=self._registry,
         )
@@ -156,11 +156,11 @@ class Metrics:
             self._recognised.labels(source).inc()
 
     def closed_connection(self, reason: str) -> None:
-        """Count a connection that was closed for what it sent, or did not."""
+        """Count a connection that the service closed."""
         self._closed.labels(reason).inc()
 
     def background_failure(self, task: str) -> None:
-        """Count a failure of what is done beside requests."""
+        """Count a failure of a background task."""
         self._background.labels(task).inc()
 
     def lost_reader(self) -> None:

@@ -54,7 +54,7 @@ def look(pixels: ScreenPixels, tissue: Tissue) -> Look:
     tissue : Tissue
     """
     levels = ink_levels(_part(pixels, tissue.box))
-    covered = coverage(sector_of(tissue.pixels[::2, ::2]), CELL // 2)  # a quarter of the pixels is enough for cells
+    covered = coverage(sector_of(tissue.pixels[::2, ::2]), CELL // 2)  # every second row and column is enough for cells
     found = pieces(likeness(levels, covered) * (covered > 0))
     places = tuple(intersection(piece, whole(tissue.pixels)) for piece in found)
     return Look(places, has_marks(levels, covered))

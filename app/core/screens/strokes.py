@@ -101,12 +101,12 @@ def _colourfulness(pixels: ScreenPixels) -> GreyImage:
 
 
 def _mean_steps(levels: GreyImage) -> GreyImage:
-    """Average, in every cell, the steps between neighbours on every second row: strokes are longer than that."""
+    """Average the steps between horizontal neighbours in every cell, from every second row: strokes span more rows."""
     rows = levels[::2]
     steps = np.zeros_like(rows)
     left, right = rows[:, :-1], rows[:, 1:]
     steps[:, 1:] = np.maximum(left, right) - np.minimum(left, right)
-    largest = np.full(rows.shape[1], MAX_STEP, np.uint8)  # with a row numpy takes a tenth of the time
+    largest = np.full(rows.shape[1], MAX_STEP, np.uint8)  # a row is ten times as fast as a scalar in numpy
     return reduced(np.minimum(steps, largest), (CELL, CELL // 2))
 
 

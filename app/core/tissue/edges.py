@@ -8,7 +8,7 @@ from app.core.tissue.geometry import Mask, row_ends
 from app.core.values import Floats
 
 POINTS_A_SIDE = 130
-"""At least, of each side that has so many. With a third fewer, three of 18 real screens are cropped wrongly."""
+"""Points to take at least, of each side. With a third fewer, three of 18 real screens are cropped wrongly."""
 
 
 class Edges(NamedTuple):

@@ -19,7 +19,7 @@ from app.core.values import Floats, GreyImage
 BIN: Final = 2.0
 """Pixels: width of the bins in which points are counted; a side takes three."""
 BINS: Final = 1000
-"""At most; what lies farther out is counted in the last."""
+"""At most; points farther out are counted in the last bin."""
 TOLERANCES: Final = (4.0, 4.0, 2.5, 1.8)
 """Pixels: which points belong to a side, step after step of the refinement."""
 HALO: Final = (8.0, 4.0, 2.5)

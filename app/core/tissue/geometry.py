@@ -28,7 +28,7 @@ def bounds(mask: Mask) -> TissueBox:
 
 
 def row_ends(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where the True pixels of each row begin, and behind the last of them; 0 and 0 in a row without any."""
+    """Return each row's first True pixel and the one behind its last; 0 and 0 if the row has none."""
     first, last = mask.argmax(axis=1), mask.shape[1] - mask[:, ::-1].argmax(axis=1)
     return first, np.where(mask[np.arange(len(mask)), first], last, 0)
 

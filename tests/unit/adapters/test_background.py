@@ -22,7 +22,7 @@ def test_work_that_fails_is_begun_again_counted_and_logged_without_its_message(
     with in_background("housekeeping", work, failures.append, retry_s=0.01):
         assert done.wait(5)
     assert failures == ["housekeeping"] * 2
-    assert "housekeeping failed and is begun again: cause=KeyError in=work:" in caplog.text
+    assert "housekeeping failed and is started again: cause=KeyError in=work:" in caplog.text
     assert "DOE" not in caplog.text
 
 

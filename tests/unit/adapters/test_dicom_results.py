@@ -10,6 +10,6 @@ assert all(each.cache_info().currsize for each in read)
 """
 
 
-def test_the_first_report_reads_no_tables_while_others_wait() -> None:
-    """Reading them takes half a second in which no other thread moves."""
+def test_the_first_report_does_not_have_to_read_tables() -> None:
+    """Reading them blocks every other thread for half a second."""
     subprocess.run([sys.executable, "-c", SCRIPT], check=True)

@@ -89,8 +89,8 @@ class TestQuery:
             (httpx2.Response(401), "answers 401"),
             (httpx2.Response(200, content=b"<html>"), "does not answer as DICOMweb does"),
             (httpx2.Response(200, content=b"[{}]"), r"without \(0020,000D\)"),
-            (listed("../../v1/keys"), r"\(0020,000D\) is no UID"),
-            (listed("1.2?x=y"), r"\(0020,000D\) is no UID"),
+            (listed("../../v1/keys"), r"\(0020,000D\) is not a UID"),
+            (listed("1.2?x=y"), r"\(0020,000D\) is not a UID"),
         ],
     )
     def test_what_is_no_answer_is_one_sentence(

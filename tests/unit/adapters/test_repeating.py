@@ -37,8 +37,9 @@ def test_a_value_is_repeated_as_it_is(keyword: str, text: str) -> None:
     assert warnings == []
 
 
-def test_padding_is_no_part_of_a_value() -> None:
-    assert read(PatientID=" 123  ")[0]["PatientID"] == "123"
+@pytest.mark.parametrize("written", [" 123  ", "123\0", "123 \0"])
+def test_padding_is_not_part_of_a_value(written: str) -> None:
+    assert read(PatientID=written)[0]["PatientID"] == "123"
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ class TestTextsOfTheExamination:
 
     def test_one_a_view_names_the_views(self) -> None:
         for keyword in ("protocol", "series"):
-            assert views(*(said(**{keyword: text}) for text in LABELS.values())) == list(View)  # type: ignore[arg-type]
+            assert views(*(said(**{keyword: text}) for text in LABELS.values())) == list(View)  # type: ignore[arg-type] # by keyword
 
     def test_beside_images_without_one_it_tells_them_apart(self) -> None:
         assert views(said(protocol="LK"), said(), said(protocol="Abdomen")) == [View.LIVER_KIDNEY, None, None]
