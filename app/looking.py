@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from app.adapters.dicom import Identity, check_identity, read_identity
+from app.adapters.reading.allowance import Allowance
 from app.core.choice import received_image
 from app.core.errors import (
     AnalysisError,
@@ -18,9 +18,10 @@ from app.core.errors import (
     UploadError,
 )
 from app.core.evidence import Evidence
+from app.core.objects import Identity, Introduction
 from app.core.studies import ReceivedInstance
 from app.core.unrecognised import why_unrecognised
-from app.core.values import AnalysisWarning, Crop
+from app.core.values import AnalysisWarning, Content, Crop
 from app.service import AnalysisService
 
 Known = Callable[[Identity], ReceivedInstance | None]
@@ -43,7 +44,7 @@ class Seen:
         Code of why it is not accepted. Not the error: its traceback would keep the whole object in memory.
     is_readable : bool
         False if its pixels could not be read: such a copy does not take the place of an image.
-    content : bytes
+    content : bytes or memoryview
         Of a repeat, for which `instance` is what was kept before: should that have changed, it is looked at again.
     """
 
@@ -52,20 +53,24 @@ class Seen:
     crop: Crop | None = None
     refusal: str | None = None
     is_readable: bool = True
-    content: bytes = b""
+    content: Content = b""
 
 
-def look(service: AnalysisService, known: Known, content: bytes, expected_study: str | None) -> Seen:
+def look(
+    service: AnalysisService, known: Known, content: Content, expected_study: str | None, allowance: Allowance
+) -> Seen:
     """See what an instance is, and crop what may be an image of a view. Several may be looked at at once.
 
     Parameters
     ----------
     service : AnalysisService
     known : callable
-    content : bytes
+    content : bytes or memoryview
         At most one byte more than the limit: enough to see that it is too large, and what it is.
     expected_study : str or None
         Study Instance UID that the sender named.
+    allowance : Allowance
+        Of the request.
 
     Raises
     ------
@@ -73,35 +78,44 @@ def look(service: AnalysisService, known: Known, content: bytes, expected_study:
     """
     identity = None
     try:
-        identity = read_identity(content)
-        check_identity(identity)
-        _check_study(identity, expected_study)
+        introduction = service.introduce(content, allowance)
+        identity = introduction.identity
+        _check_study(introduction.require_identity(), expected_study)
     except AnalysisError as error:
         return Seen(identity, refusal=error.code)
-    return _look(service, known, identity, content)
+    return _look(service, known, introduction, content, allowance)
 
 
-def _look(service: AnalysisService, known: Known, identity: Identity, content: bytes) -> Seen:
+def _look(
+    service: AnalysisService, known: Known, introduction: Introduction, content: Content, allowance: Allowance
+) -> Seen:
+    identity = introduction.require_identity()
     instance = _received(identity, content)
     try:
-        evidence = service.gather(content, identity.study_instance_uid)
+        texts = introduction.require_texts()
     except (NotUltrasound, OwnResult) as error:
         return Seen(identity, replace(instance, reason=_reason(error)))
     except DicomError as error:
         return _refused(identity, instance, error)
+    evidence = service.gather(texts, identity.study_instance_uid)
     instance = replace(instance, evidence=evidence, looked_by=service.looked_by)
     before = known(identity)
     if before and _is_repeat(before, instance):
         return Seen(identity, before, content=content)
-    return _read(service, identity, instance, evidence, content)
+    return _read(service, identity, instance, evidence, content, allowance)
 
 
 def _read(
-    service: AnalysisService, identity: Identity, instance: ReceivedInstance, evidence: Evidence, content: bytes
+    service: AnalysisService,
+    identity: Identity,
+    instance: ReceivedInstance,
+    evidence: Evidence,
+    content: Content,
+    allowance: Allowance,
 ) -> Seen:
     try:
         service.check_size(content)
-        crop = service.read_crop(content)
+        crop = service.read_crop(content, allowance)
     except ImageError as error:
         return Seen(identity, replace(instance, reason=_reason(error)))
     except (UploadError, DicomError) as error:
@@ -148,7 +162,7 @@ def _check_study(identity: Identity, expected_study: str | None) -> None:
         raise MixedStudies("The object belongs to another (0020,000D) Study Instance UID than the address names.")
 
 
-def _received(identity: Identity, content: bytes) -> ReceivedInstance:
+def _received(identity: Identity, content: Content) -> ReceivedInstance:
     return ReceivedInstance(
         study_instance_uid=identity.study_instance_uid,
         sop_instance_uid=identity.sop_instance_uid,

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from app.adapters.bundle.engine import Engine
 from app.adapters.bundle.store import Bundle
-from app.adapters.dicom import read_refused
+from app.adapters.dicom import introduce
 from app.adapters.reading.objects import Instructions, last_crop
 from app.adapters.screens.text_reader import text_reader
 from app.core.errors import AnalysisError
 from app.core.pipeline import estimate_study
 from app.core.values import Analysis, Crop, View
-from app.core.views import Candidate, assign_views
+from app.core.views import Candidate, assign_views, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +78,5 @@ def _attempt_read(file: StudyFile, instructions: Instructions) -> Candidate:
     try:
         crop = last_crop(content, instructions, text_reader(), declared=declared)
     except AnalysisError as error:
-        return Candidate(str(file.path), read_refused(content, error), file.declared_view)
+        return Candidate(str(file.path), refused(error, introduce(content)), file.declared_view)
     return Candidate(str(file.path), crop, file.declared_view)

@@ -4,12 +4,11 @@ A study of an archive has more than four images. What shows a view is told as in
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Protocol, Self, TypeVar
@@ -17,7 +16,7 @@ from typing import NamedTuple, Protocol, Self, TypeVar
 from app.adapters.bundle.engine import Engine
 from app.adapters.bundle.onnx_networks import Provider
 from app.adapters.bundle.store import load_bundle
-from app.adapters.dicom import check_identity, read_identity, read_names
+from app.adapters.machine.turns import in_window
 from app.adapters.reading.objects import Instructions
 from app.adapters.reading.readers import Readers
 from app.core.choice import ReceivedImage, choose_images, received_image, shown_views, stand
@@ -168,11 +167,11 @@ class Scorer:
 
     def _look(self, content: bytes, study_instance_uid: str, seen: dict[str, Seen]) -> None:
         """Add an image to what was seen; one whose pixels are refused counts by its texts."""
-        identity = read_identity(content)
-        check_identity(identity)
+        introduction = self._readers.introduce(content)
+        identity = introduction.require_identity()
         if identity.study_instance_uid != study_instance_uid:
             raise MixedStudies("The object belongs to another study.")
-        texts, rules = read_names(content), self._plan.view_rules
+        texts, rules = introduction.require_texts(), self._plan.view_rules
         seen.setdefault(identity.sop_instance_uid, Seen(gather(texts, study_instance_uid, rules)))
         crop = self._readers.read(content)
         evidence = gather(texts, study_instance_uid, rules, screen=crop.screen)
@@ -198,7 +197,7 @@ def score_here(plan: Plan, sources: Iterable[Source]) -> Iterator[Row | Unavaila
     """
     at_once = plan.threads + 1
     with Scorer(plan) as scorer, ThreadPoolExecutor(at_once, thread_name_prefix="studies") as pool:
-        yield from _in_window(lambda source: pool.submit(scorer.score, source), sources, 2 * at_once)
+        yield from in_window(lambda source: pool.submit(scorer.score, source), sources, 2 * at_once)
 
 
 def score_elsewhere(plan: Plan, sources: Iterable[Source], pool: Executor, at_once: int) -> Iterator[Row | Unavailable]:
@@ -212,21 +211,7 @@ def score_elsewhere(plan: Plan, sources: Iterable[Source], pool: Executor, at_on
     at_once : int
         Studies that its processes work on at the same time.
     """
-    yield from _in_window(lambda source: pool.submit(_score_in_worker, plan, source), sources, 2 * at_once)
-
-
-def _in_window(submit: Callable[[Source], "Future[T]"], sources: Iterable[Source], width: int) -> Iterator[T]:
-    """Keep so many studies under way, and give what is done; a fault ends it, and the next run asks the rest."""
-    waiting = iter(sources)
-    under_way = {submit(source) for source in islice(waiting, width)}
-    try:
-        while under_way:
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            under_way |= {submit(source) for source in islice(waiting, len(done))}
-            yield from (each.result() for each in done)
-    finally:
-        for each in under_way:
-            each.cancel()
+    yield from in_window(lambda source: pool.submit(_score_in_worker, plan, source), sources, 2 * at_once)
 
 
 _loading = Lock()

@@ -15,22 +15,24 @@ from typing import Final, Protocol
 
 from app.adapters.bundle.engine import Engine, Inquiry, gathered
 from app.adapters.bundle.store import Bundle
-from app.adapters.dicom import read_names, read_refused
 from app.adapters.drawing.png import encode_png
+from app.adapters.machine.turns import in_turn
+from app.adapters.reading.allowance import Allowance
 from app.adapters.storage.audit_trail import Action, AuditTrail, about
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.adapters.telemetry.traces import span
 from app.core.access import Actor
-from app.core.errors import AnalysisError, EmptyUpload, ImageError, UploadTooLarge
+from app.core.errors import AnalysisError, DicomError, EmptyUpload, ImageError, UploadTooLarge
 from app.core.evidence import Evidence, Recognition, digest_look, gather, recognise
 from app.core.naming import ViewRule
+from app.core.objects import Introduction
 from app.core.pipeline import corrected, fingerprint, is_about, read_outputs
 from app.core.recent import Recent
 from app.core.scanners import name_scanner
 from app.core.tensors import to_picture
-from app.core.values import Analysis, Content, Crop, Estimate, View
-from app.core.views import Candidate, assign_views, evidence_of, told
+from app.core.values import Analysis, Content, Crop, Estimate, View, ViewTexts
+from app.core.views import Candidate, Refused, assign_views, evidence_of, refused, told
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +66,11 @@ class Part:
 class Reading(Protocol):
     """Reads and crops objects: `app.adapters.reading.readers.Readers`."""
 
-    def read(self, content: Content, *, declared: bool = False) -> Crop:
+    def read(self, content: Content, *, declared: bool = False, allowance: Allowance | None = None) -> Crop:
         """Read and crop one object, whose view the sender may have named; or raise `DicomError` or `ImageError`."""
+
+    def introduce(self, content: Content, *, allowance: Allowance | None = None) -> Introduction:
+        """Read what one object says of itself; or raise `DicomError`."""
 
     def close(self) -> None:
         """Stop."""
@@ -158,15 +163,15 @@ class AnalysisService:
     def _inquiry(self) -> Inquiry:
         return Inquiry(self._engine, lambda tissue: to_picture(tissue, self.bundle.model.preprocessing))
 
-    def read_crop(self, content: bytes) -> Crop:
-        """Read and crop one image.
+    def read_crop(self, content: Content, allowance: Allowance) -> Crop:
+        """Read and crop one image, out of the allowance of its request.
 
         Raises
         ------
         DicomError, ImageError
         """
         with self._stage("read"), self._refused_images_counted():
-            return self._read(content)
+            return self._read(content, allowance)
 
     def preview(self, content: Content) -> tuple[Recognition | None, Crop]:
         """Read and crop one image and tell which view it says it shows by itself; nothing is stored.
@@ -176,19 +181,23 @@ class AnalysisService:
         UploadError, DicomError, ImageError
         """
         self.check_size(content)
-        crop = self._read(content)
+        crop = self._read(content, Allowance())
         recognition = self._by_itself(Candidate("file", crop))
         return recognition, told(crop, recognition) if recognition else crop
 
-    def gather(self, content: bytes, study_instance_uid: str) -> Evidence:
-        """Gather what the attributes of an image say of its view, without its pixels.
+    def introduce(self, content: Content, allowance: Allowance) -> Introduction:
+        """Read what an object says of itself, out of the allowance of its request.
 
         Raises
         ------
         DicomError
-            If it is no ultrasound image, or damaged.
+            If that takes too long.
         """
-        return gather(read_names(content), study_instance_uid, self._view_rules)
+        return self._readers.introduce(content, allowance=allowance)
+
+    def gather(self, texts: ViewTexts, study_instance_uid: str) -> Evidence:
+        """Gather what the attributes of an image say of its view."""
+        return gather(texts, study_instance_uid, self._view_rules)
 
     def _recorded(self, answer: Callable[[], tuple[Analysis, bool]]) -> tuple[Analysis, bool]:
         started = time.perf_counter()
@@ -202,20 +211,29 @@ class AnalysisService:
         return analysis, is_new
 
     def _crops(self, parts: Sequence[Part], ahead: Inquiry | None, *, allow_partial: bool) -> dict[View, Crop]:
+        allowance = Allowance()
         with self._stage("read"), self._refused_images_counted():
-            candidates = list(self._pool.map(lambda part: self._attempt_read(part, ahead), parts))
+            candidates = in_turn(
+                self._pool, lambda part: self._attempt_read(part, ahead, allowance), parts, at_once=self.at_once
+            )
             return assign_views(candidates, allow_partial=allow_partial, rules=self._view_rules)
 
-    def _attempt_read(self, part: Part, ahead: Inquiry | None) -> Candidate:
+    def _attempt_read(self, part: Part, ahead: Inquiry | None, allowance: Allowance) -> Candidate:
         try:
             self.check_size(part.content)
-            crop = self._read(part.content, declared=bool(part.declared_view))
+            crop = self._read(part.content, allowance, declared=bool(part.declared_view))
         except AnalysisError as error:
-            return Candidate(part.name, read_refused(bytes(part.content), error), part.declared_view)
+            return Candidate(part.name, self._refused(part, error, allowance), part.declared_view)
         candidate = Candidate(part.name, crop, part.declared_view)
         if ahead and self._engine.has_a_free_core:
             self._ask_ahead(ahead, candidate, crop)
         return candidate
+
+    def _refused(self, part: Part, error: AnalysisError, allowance: Allowance) -> Refused:
+        try:
+            return refused(error, self.introduce(part.content, allowance))
+        except DicomError:  # `error` says what is wrong with the file; only its view stays unknown
+            return Refused(error)
 
     def _ask_ahead(self, inquiry: Inquiry, image: Candidate, crop: Crop) -> None:
         """Ask about an image before the others are read; a study that was answered before is most likely a repeat."""
@@ -228,10 +246,10 @@ class AnalysisService:
         (recognition,) = recognise([evidence_of(image, self._view_rules)])
         return recognition
 
-    def _read(self, content: Content, *, declared: bool = False) -> Crop:
+    def _read(self, content: Content, allowance: Allowance, *, declared: bool = False) -> Crop:
         """Read and crop one object, and call its scanner as the operator does."""
         try:
-            crop = self._readers.read(content, declared=declared)
+            crop = self._readers.read(content, declared=declared, allowance=allowance)
         except ImageError as error:
             error.scanner = name_scanner(error.scanner, self._scanners)
             raise

@@ -9,16 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.adapters.dicom import Identity
+from app.adapters.reading.allowance import Allowance
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.study_repository import StudyRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
 from app.core.choice import Choice, ShownView, choose_images, received_image, stand
 from app.core.errors import AnalysisError
+from app.core.objects import Identity
 from app.core.pipeline import image_key, is_about, question
 from app.core.studies import ReceivedInstance, is_of_views, obstacle, standing_images, standing_origins, views_of
-from app.core.values import Analysis, AnalysisWarning, Crop, View
+from app.core.values import Analysis, AnalysisWarning, Content, Crop, View
 from app.looking import Seen, look
 from app.service import AnalysisService
 
@@ -75,7 +76,7 @@ class StudyState:
 
 
 class StudyService:
-    """Takes instances one by one.
+    """Takes instances one by one; one request's, as far as they have to be read.
 
     Parameters
     ----------
@@ -91,8 +92,9 @@ class StudyService:
         self._analyses = service.repository
         self._received = received
         self._metrics = metrics
+        self._allowance = Allowance()
 
-    def receive(self, content: bytes, by: Actor, expected_study: str | None = None) -> Receipt:
+    def receive(self, content: Content, by: Actor, expected_study: str | None = None) -> Receipt:
         """Keep the crop of an image of a view; set aside other images; refuse an image of a view that cannot be used.
 
         Raises
@@ -101,9 +103,9 @@ class StudyService:
         """
         return self.keep(self.look(content, expected_study), by)
 
-    def look(self, content: bytes, expected_study: str | None = None) -> Seen:
+    def look(self, content: Content, expected_study: str | None = None) -> Seen:
         """See what an instance is, as `app.looking.look` does; nothing is kept."""
-        return look(self._service, self._known, content, expected_study)
+        return look(self._service, self._known, content, expected_study, self._allowance)
 
     def keep(self, seen: Seen, by: Actor) -> Receipt:
         """Keep what was seen, one instance after another in the order in which they came.

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from app.adapters.bundle.manifest import Manifest
 from app.adapters.bundle.store import Bundle
-from app.adapters.dicom import read_instance
+from app.adapters.dicom import introduce, read_instance
+from app.adapters.reading.allowance import Allowance
 from app.core.cam import class_activation_map
 from app.core.heads import predict
+from app.core.objects import Introduction
 from app.core.pipeline import Model, crop_instance
 from app.core.values import (
     BundleIdentity,
@@ -59,7 +61,10 @@ class ReadersInProcess:
         self.screens = screens or {}
         self.read_uids: list[str] = []
 
-    def read(self, content: Content, *, declared: bool = False) -> Crop:
+    def introduce(self, content: Content, *, allowance: Allowance | None = None) -> Introduction:
+        return introduce(bytes(content))
+
+    def read(self, content: Content, *, declared: bool = False, allowance: Allowance | None = None) -> Crop:
         crop = crop_instance(read_instance(bytes(content)))
         self.read_uids.append(crop.sop_instance_uid)
         return replace(crop, screen=self.screens.get(crop.sop_instance_uid))

@@ -1,163 +1,223 @@
-"""python-multipart's only door of ours: multipart/related (RFC 2387) as it streams in, one part in memory at a time."""
+"""Multipart bodies of both kinds, form-data (RFC 7578) and related (RFC 2387), cut into parts while they arrive.
 
-from collections.abc import Iterator
+The framing is that of RFC 2046, 5.1.1, with all it allows: a preamble, an epilogue, blanks behind a boundary, folded
+headers, parts without headers. The readers at hand refuse some of that, accept a body without its end, or know one of
+the two kinds only.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from typing import Final
 
 from app.core.errors import MalformedMultipart, UnsupportedMediaType, UploadTooLarge
 
-if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks
-
 DICOM_MEDIA_TYPE: Final = "application/dicom"
 MAX_PREAMBLE_BYTES: Final = 64 * 1024
-"""Text before the first boundary is to be ignored (RFC 2046, 5.1.1), but not without end."""
+MAX_HEAD_BYTES: Final = 8 * 1024
+"""Of one part's headers."""
+MAX_PADDING_BYTES: Final = 1024
+"""Blanks behind a boundary."""
+_MAX_BOUNDARY_BYTES: Final = 256
+"""The standard allows 70."""
 _STEP_BYTES: Final = 64 * 1024
-"""So many bytes are parsed at once: as tiny as parts may be, few are complete at the same time."""
+"""So many bytes are searched at once: as tiny as parts may be, few are complete at the same time."""
+_FOLD: Final = re.compile(rb"\r\n[ \t]+")
+_HEADER: Final = re.compile(rb"([!#-'*+\-.0-9A-Z^-z|~]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
+_PARAMETER: Final = re.compile(r';\s*+([^\s=;]++)\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)(?:"|$)|([^\s;]*+))', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RelatedPart:
-    """One part.
+@dataclass(frozen=True, slots=True)
+class PartHead:
+    """What a part says of itself.
 
     Attributes
     ----------
     media_type : str
-        What its own Content-Type says, without parameters; that of the whole body's ``type`` if it says nothing.
-    content : bytes
-        At most one byte more than the limit: enough to see that it is too large.
+        Without parameters, in lower case; empty if it is not said.
+    name : str
+        Of the form's field; empty in other bodies.
+    has_filename : bool
+        Whether a file name is given, other than an empty one.
     """
 
-    media_type: str
-    content: bytes
+    media_type: str = ""
+    name: str = ""
+    has_filename: bool = False
 
 
-def read_boundary(content_type: str) -> bytes:
-    """Find the boundary in a Content-Type, quoted or bare.
-
-    Raises
-    ------
-    UnsupportedMediaType
-        If it is not multipart/related of type application/dicom.
-    MalformedMultipart
-        If there is no boundary.
-    """
-    media_type, parameters = parse_options_header(content_type)
-    related_type = parameters.get(b"type", b"").decode("latin-1").lower()
-    if media_type != b"multipart/related" or related_type != DICOM_MEDIA_TYPE:
-        raise UnsupportedMediaType(f'Send the instances as multipart/related; type="{DICOM_MEDIA_TYPE}".')
-    if not parameters.get(b"boundary"):
-        raise MalformedMultipart("The Content-Type names no boundary.")
-    return parameters[b"boundary"]
+@dataclass(frozen=True, slots=True)
+class PartEnd:
+    """A part is complete."""
 
 
-class RelatedReader:
-    """Cuts a body into its parts while it arrives.
+Piece = PartHead | bytes | PartEnd
+
+
+class MultipartReader:
+    """Cuts a body into its parts.
 
     Parameters
     ----------
-    boundary : bytes
-    max_part_bytes : int
-        Of a larger part only the beginning is kept.
+    boundary : str
     max_parts : int
 
     Raises
     ------
     MalformedMultipart
-        From `feed` and `close`, if the body is not what its boundary promises.
+        Here, and from `feed` and `close`, if the body is not what its boundary promises.
     UploadTooLarge
         From `feed`, if there are too many parts.
     """
 
-    def __init__(self, boundary: bytes, *, max_part_bytes: int, max_parts: int) -> None:
-        self._max_part_bytes = max_part_bytes
+    def __init__(self, boundary: str, *, max_parts: int) -> None:
+        if not boundary:
+            raise MalformedMultipart("The Content-Type names no boundary.")
+        self._delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
+        if len(self._delimiter) > _MAX_BOUNDARY_BYTES:
+            raise MalformedMultipart("The boundary is too long.")
         self._max_parts = max_parts
-        self._delimiter = b"--" + boundary
-        self._preamble: bytes | None = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._field, self._value = b"", b""
-        self._content = bytearray()
-        self._complete: list[RelatedPart] = []
+        self._buffer = b""
+        self._passed_bytes = 0  # of the preamble
         self._count = 0
-        self._ended = False
-        try:
-            self._parser = MultipartParser(boundary, self._callbacks())
-        except FormParserError as error:
-            raise MalformedMultipart("The boundary is too long.") from error
+        self._state = self._preamble
 
-    def feed(self, data: bytes) -> Iterator[RelatedPart]:
-        """Give the parts that are complete with these bytes."""
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """Take bytes of the body.
+
+        Yields
+        ------
+        PartHead, bytes or PartEnd
+            The head of each part, its content in pieces of any length, its end.
+        """
         for start in range(0, len(data), _STEP_BYTES):
-            self._write(self._behind_preamble(data[start : start + _STEP_BYTES]))
-            complete, self._complete = self._complete, []
-            yield from complete
+            self._buffer += data[start : start + _STEP_BYTES]
+            before = None
+            while before != (self._state, len(self._buffer)):
+                before = (self._state, len(self._buffer))
+                yield from self._state()
 
     def close(self) -> None:
         """Make sure that the body ended with its last boundary."""
-        if not self._ended:
+        if self._state != self._epilogue:
             raise MalformedMultipart("The body ends before its closing boundary: send it again.")
 
-    def _write(self, data: bytes) -> None:
-        try:
-            self._parser.write(data)
-        except FormParserError as error:
-            raise MalformedMultipart("The parts of the body cannot be told apart by its boundary.") from error
+    def _preamble(self) -> Iterator[Piece]:
+        """Pass over what stands before the first boundary, which may be the first line or follow a bare line feed."""
+        if not self._passed_bytes:
+            self._buffer = b"\n" + self._buffer
+        delimiter = self._delimiter[1:]
+        at = self._buffer.find(delimiter)
+        passed = at if at >= 0 else max(len(self._buffer) - len(delimiter) + 1, 0)
+        self._passed_bytes += passed + 1
+        if self._passed_bytes > MAX_PREAMBLE_BYTES:
+            raise MalformedMultipart("The body does not begin with its boundary.")
+        self._buffer = self._buffer[passed:]
+        if at >= 0:
+            skipped = self._read_line_end(len(delimiter))
+            self._buffer = self._buffer[skipped:]
+        yield from ()
 
-    def _behind_preamble(self, data: bytes) -> bytes:
-        """Keep bytes back until the first boundary at the beginning of a line."""
-        if self._preamble is None:
-            return data
-        self._preamble += data
-        at = (b"\n" + self._preamble).find(b"\n" + self._delimiter)
-        if at < 0:
-            if len(self._preamble) > MAX_PREAMBLE_BYTES:
-                raise MalformedMultipart("The body does not begin with its boundary.")
-            return b""
-        rest, self._preamble = self._preamble[at:], None
-        return rest
+    def _content(self) -> Iterator[Piece]:
+        at = self._buffer.find(self._delimiter)
+        ready = at if at >= 0 else max(len(self._buffer) - len(self._delimiter) + 1, 0)
+        if at == 0:
+            ready = self._read_line_end(len(self._delimiter))
+            if self._state != self._content:
+                yield PartEnd()
+        if ready:
+            yield self._buffer[:ready]
+            self._buffer = self._buffer[ready:]
 
-    def _callbacks(self) -> "MultipartCallbacks":
-        return {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_field,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_part_data": self._data,
-            "on_part_end": self._end_part,
-            "on_end": self._end,
-        }
+    def _read_line_end(self, length: int) -> int:
+        """Read what stands behind a boundary at the beginning of the buffer.
 
-    def _begin(self) -> None:
+        Returns
+        -------
+        int
+            The boundary's length if the line goes on, so that it is none; 0 if it is one, or cannot be told yet.
+        """
+        rest = self._buffer[length : length + MAX_PADDING_BYTES]
+        text = rest.lstrip(b" \t")
+        if rest.startswith(b"--"):
+            self._buffer, self._state = b"", self._epilogue
+        elif text.startswith(b"\r\n"):
+            self._begin_part(length + len(rest) - len(text))
+        elif len(rest) == MAX_PADDING_BYTES or (text not in (b"", b"\r") and rest != b"-"):
+            return length
+        return 0
+
+    def _begin_part(self, line_end: int) -> None:
+        """Go on behind a boundary; the end of its line stays in the buffer, for a part without headers."""
         self._count += 1
         if self._count > self._max_parts:
             raise UploadTooLarge(
-                f"The body has more than {self._max_parts} parts. Send the instances in several requests.",
+                f"The body has more parts than this call takes, {self._max_parts}. Send fewer at once.",
                 limit_parts=self._max_parts,
             )
-        self._headers = {}
+        self._buffer, self._state = self._buffer[line_end:], self._head
 
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._field += data[start:end]
+    def _head(self) -> Iterator[Piece]:
+        end = self._buffer.find(b"\r\n\r\n")
+        if (len(self._buffer) if end < 0 else end) > MAX_HEAD_BYTES:
+            raise MalformedMultipart(f"A part of the body has more than {MAX_HEAD_BYTES >> 10} KiB of headers.")
+        if end >= 0:
+            yield read_head(self._buffer[2:end])
+            self._buffer, self._state = self._buffer[end + 4 :], self._content
 
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
+    def _epilogue(self) -> Iterator[Piece]:
+        self._buffer = b""
+        yield from ()
 
-    def _header_end(self) -> None:
-        self._headers[self._field.lower()] = self._value
-        self._field, self._value = b"", b""
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        room = self._max_part_bytes + 1 - len(self._content)
-        self._content += data[start : min(end, start + room)]
+def read_head(lines: bytes) -> PartHead:
+    """Read the headers of a part.
 
-    def _end_part(self) -> None:
-        content_type = self._headers.get(b"content-type", DICOM_MEDIA_TYPE.encode()).decode("latin-1")
-        media_type, _ = parse_options_header(content_type)
-        self._complete.append(RelatedPart(media_type.decode("latin-1"), bytes(self._content)))
-        self._content.clear()
+    Raises
+    ------
+    MalformedMultipart
+        If a line is not a header.
+    """
+    headers = {}
+    for line in _FOLD.sub(b" ", lines).split(b"\r\n") if lines else ():
+        found = _HEADER.fullmatch(line)
+        if found is None:
+            raise MalformedMultipart("A part of the body has a header that cannot be read.")
+        headers[found[1].lower()] = found[2].decode("latin-1")
+    media_type, _ = read_value(headers.get(b"content-type", ""))
+    _, disposition = read_value(headers.get(b"content-disposition", ""))
+    filename = disposition.get("filename", "") or disposition.get("filename*", "")
+    return PartHead(media_type, disposition.get("name", ""), bool(filename))
 
-    def _end(self) -> None:
-        self._ended = True
+
+def read_value(header: str) -> tuple[str, dict[str, str]]:
+    """Split a header into its value, in lower case, and its parameters, quoted or bare (RFC 2045, 5.1)."""
+    parameters: dict[str, str] = {}
+    for name, quoted, bare in _PARAMETER.findall(header):
+        parameters.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) or bare)
+    return header.partition(";")[0].strip().lower(), parameters
+
+
+def read_boundary(content_type: str) -> str:
+    """Find the boundary of a body of instances; empty if there is none.
+
+    Raises
+    ------
+    UnsupportedMediaType
+        If the body is not multipart/related of type application/dicom.
+    """
+    media_type, parameters = read_value(content_type)
+    if media_type != "multipart/related" or parameters.get("type", "").lower() != DICOM_MEDIA_TYPE:
+        raise UnsupportedMediaType(f'Send the instances as multipart/related; type="{DICOM_MEDIA_TYPE}".')
+    return parameters.get("boundary", "")
+
+
+def whole_contents(pieces: Iterable[Piece], max_part_bytes: int) -> Iterator[bytes]:
+    """Give each part's content; of a larger one a byte more than the limit."""
+    content = bytearray()
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            content += piece[: max_part_bytes + 1 - len(content)]
+        elif isinstance(piece, PartEnd):
+            yield bytes(content)
+            content.clear()

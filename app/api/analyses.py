@@ -3,8 +3,8 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, File, Form, Path, Query, Response, UploadFile
-from pydantic import AwareDatetime, BeforeValidator
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from app.adapters.drawing.overlays import overlay_png
 from app.adapters.drawing.pictures import draw_overlay_pixels
@@ -15,37 +15,50 @@ from app.api.access import ActorDep
 from app.api.problems import problem_responses
 from app.api.runtime import AuditDep, RepositoryDep, RuntimeDep, ServiceDep
 from app.api.schemas import AnalysisOut, AnalysisPage, analysis_out
-from app.api.uploads import FormDep, read_parts
-from app.core.errors import UnknownResource
+from app.api.uploads import Form, FormFields, file_field, form_document, receive_form
+from app.core.errors import InvalidRequest, UnknownResource
 from app.core.values import Analysis, Floats, ScreenPixels, Target, View
+from app.service import Part
 
 router = APIRouter(prefix="/v1", tags=["analyses"])
 
-MAX_FILES = 64
-"""Far more than a study has views: enough to be told which of them are wrong."""
-
-
-def _without_blanks(values: list[object]) -> list[object]:
-    """Drop the empty text that Swagger UI sends for a list nobody filled."""
-    return [value for value in values if value != ""]
-
-
-# Without the schema extra, Swagger UI shows no file picker for a list.
-InstanceFiles = Annotated[
-    list[UploadFile],
-    BeforeValidator(_without_blanks),
-    File(
-        description="DICOM files whose view is read from their attributes.",
-        json_schema_extra={"items": {"type": "string", "format": "binary"}},
-    ),
-]
-ViewFile = Annotated[UploadFile | None, File(description="DICOM file that shows this view.")]
+FIELDS = FormFields(files=(*View, "instances"), texts=("allow_partial",), max_parts=64)
+"""Far more parts than a study has views: enough to be told which of them are wrong."""
+_FLAG = TypeAdapter(bool)
 AnalysisId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples=[str(UUID(int=0))])]
 UNKNOWN = "No analysis has this id. GET /v1/analyses lists them."
 PNG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "description": "PNG"}
 }
 LOCATION = {"Location": {"description": "Address of the stored analysis", "schema": {"type": "string"}}}
+
+
+async def receive_study(request: Request, service: ServiceDep) -> Form:
+    """Receive the form of a study."""
+    return await receive_form(request, FIELDS, service.max_instance_bytes)
+
+
+def read_parts(form: Form) -> tuple[Part, ...]:
+    """Name each file by its field; a field's second is called ``hepatic_veins[2]``: none is overlooked."""
+    return tuple(
+        Part(field if view and number == 1 else f"{field}[{number}]", content, view)
+        for field, view in ((field, None if field == "instances" else View(field)) for field in FIELDS.files)
+        for number, content in enumerate(form.files[field], start=1)
+    )
+
+
+def read_allow_partial(form: Form) -> bool:
+    """Read the form's flag; false if it is not there, or empty.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is neither true nor false.
+    """
+    try:
+        return _FLAG.validate_python(form.texts.get("allow_partial") or False)
+    except ValidationError as error:
+        raise InvalidRequest("allow_partial: must be true or false. The interface is described under /docs.") from error
 
 
 @router.post(
@@ -55,30 +68,32 @@ LOCATION = {"Location": {"description": "Address of the stored analysis", "schem
     responses={
         200: {"model": AnalysisOut, "description": "The same question again: the stored analysis", "headers": LOCATION},
         201: {"headers": LOCATION},
-        **problem_responses(408, 413, 415, 422, 500, 503),
+        **problem_responses(400, 408, 413, 415, 422, 500, 503),
     },
-    form_limits={"max_files": MAX_FILES, "max_fields": 16},
+    openapi_extra=form_document(
+        {view: file_field("DICOM file that shows this view.") for view in View}
+        | {
+            "instances": {
+                "type": "array",
+                "items": {"type": "string", "format": "binary"},
+                "description": "DICOM files whose view is read from their attributes.",
+            },
+            "allow_partial": {
+                "type": "boolean",
+                "default": False,
+                "description": "Average the views that are there.",
+            },
+        }
+    ),
 )
 def post_analysis(
-    service: ServiceDep,
-    form: FormDep,
-    by: ActorDep,
-    response: Response,
-    hepatic_veins: ViewFile = None,
-    right_portal_vein: ViewFile = None,
-    right_posterior_portal_vein: ViewFile = None,
-    liver_kidney: ViewFile = None,
-    instances: InstanceFiles = [],
-    allow_partial: Annotated[bool, Form(description="Average the views that are there.")] = False,
+    service: ServiceDep, form: Annotated[Form, Depends(receive_study)], by: ActorDep, response: Response
 ) -> AnalysisOut:
     """Send each view under its own field, or any number of files under `instances`.
 
     The answer is stored before it is given. Sending the same study again gives the same analysis, with status 200.
     """
-    # The file parameters describe the form and check its types; what they hold is read from the form itself,
-    # which shows every file of a field.
-    parts = read_parts(form, service.max_instance_bytes)
-    analysis, is_new = service.analyse(parts, by, allow_partial=allow_partial)
+    analysis, is_new = service.analyse(read_parts(form), by, allow_partial=read_allow_partial(form))
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/analyses/{analysis.id}"
     return analysis_out(analysis)

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from fastapi.responses import JSONResponse
 
-from app.adapters.dicom import Identity
 from app.core import errors
+from app.core.objects import Identity
 from app.studies import Receipt
 
 MEDIA_TYPE: Final = "application/dicom+json"
@@ -24,6 +24,7 @@ FAILURE_REASON: Mapping[str, int] = {
     errors.MissingAttribute.code: DOES_NOT_MATCH_SOP_CLASS,
     errors.MixedStudies.code: DOES_NOT_MATCH_SOP_CLASS,
     errors.UnsupportedTransferSyntax.code: TRANSFER_SYNTAX_NOT_SUPPORTED,
+    errors.ReadingTimeSpent.code: OUT_OF_RESOURCES,
     errors.UploadTooLarge.code: OUT_OF_RESOURCES,
 }
 """(0008,1197) Failure Reason of each refusal (PS3.18 I.2.2); of any other, `PROCESSING_FAILURE`."""

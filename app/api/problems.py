@@ -19,7 +19,6 @@ from app.core.errors import (
     AnalysisError,
     InternalError,
     InvalidRequest,
-    StorageUnavailable,
     UnknownResource,
     UploadTimeout,
     UploadTooLarge,
@@ -28,7 +27,6 @@ from app.core.errors import (
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_S = 5
 CHALLENGES = ('Bearer realm="liver-pdff"', 'Basic realm="liver-pdff", charset="UTF-8"')
 """A browser that opens a report asks for a password, and takes the key. Each has its own header line: Chrome reads only
 the first of a line."""
@@ -45,6 +43,7 @@ STATUS: Mapping[type[AnalysisError], int] = {
     errors.UnsupportedTransferSyntax: 422,
     errors.MissingAttribute: 422,
     errors.UndecodablePixels: 422,
+    errors.ReadingTimeSpent: 422,
     errors.MixedStudies: 422,
     errors.MixedPatients: 422,
     errors.DuplicateInstance: 422,
@@ -150,7 +149,6 @@ def _item(error: AnalysisError) -> dict[str, object]:
 def _from_framework(error: HTTPException) -> JSONResponse:
     """Give the framework's own refusals the same shape."""
     known: dict[int, AnalysisError] = {
-        400: InvalidRequest("The multipart form cannot be read, or has too many parts. Send four files."),
         404: UnknownResource("There is nothing under this address. The interface is described under /docs."),
         408: UploadTimeout("The body did not arrive in time. Send it again over a faster connection."),
         413: UploadTooLarge("The request body is too large. Send fewer or smaller objects at once."),
@@ -163,24 +161,10 @@ def _from_framework(error: HTTPException) -> JSONResponse:
     return JSONResponse(body, error.status_code, error.headers, media_type=MEDIA_TYPE)
 
 
-def _no_room(error: OSError) -> StorageUnavailable:
-    """Tell a disk that does not take a large file from a form that cannot be read."""
-    refusal = StorageUnavailable(
-        "The service's disk does not take the files at the moment. Nothing was stored: send again later.",
-        retry_after_s=RETRY_AFTER_S,
-    )
-    refusal.__cause__ = error
-    return refusal
-
-
 def _invalid_request(error: RequestValidationError) -> InvalidRequest:
     """Name the parameters that are wrong, without repeating what was sent: it may hold a patient's data."""
-    wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {_expectation(each['msg'])}" for each in error.errors())
+    wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
     return InvalidRequest(f"{wrong}. The interface is described under /docs.")
-
-
-def _expectation(message: str) -> str:
-    return "must be a file: give its part a filename" if "Expected UploadFile" in message else message
 
 
 def install_problem_handlers(app: FastAPI, metrics: Metrics) -> None:
@@ -198,11 +182,6 @@ def install_problem_handlers(app: FastAPI, metrics: Metrics) -> None:
 
     @app.exception_handler(HTTPException)
     def _http_exception(_request: Request, error: HTTPException) -> JSONResponse:
-        # FastAPI calls whatever stops its form parser a bad request. A TimeoutError is an OSError too, with a 408.
-        if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, OSError):
-            return refuse(_no_room(error.__cause__))
-        if isinstance(error.__cause__, AnalysisError):
-            return refuse(error.__cause__)
         answer = _from_framework(error)
         metrics.refusal(json.loads(bytes(answer.body))["code"])
         return answer

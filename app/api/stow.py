@@ -4,21 +4,19 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
-from app.adapters.multipart import DICOM_MEDIA_TYPE, RelatedPart, RelatedReader, read_boundary
+from app.adapters.multipart import DICOM_MEDIA_TYPE, MultipartReader, read_boundary
 from app.api.access import ActorDep
+from app.api.bodies import ReceivedPart, draining, receive_parts
 from app.api.dicom_json import MEDIA_TYPE, store_response
 from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep, StudiesDep
 from app.core.access import Actor
-from app.core.errors import AnalysisError, MalformedMultipart, NotAcceptable, UnsupportedMediaType
+from app.core.errors import MalformedMultipart, NotAcceptable, UnsupportedMediaType
 from app.looking import Seen
 from app.studies import Receipt, StudyService
 
@@ -29,7 +27,6 @@ router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
 
 Uid = Annotated[str, Path(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)", examples=["1.2.840.113619.2"])]
 ACCEPTABLE = {MEDIA_TYPE, "application/json", "application/*", "*/*"}
-MAX_DRAINED_BYTES = 8 << 20
 
 _RESPONSE: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
 DOCUMENTED: dict[str, Any] = {
@@ -71,18 +68,13 @@ async def store_instances_of_study(
 
 async def _store(request: Request, max_parts: int, studies: StudyService, by: Actor, study_uid: str | None) -> Response:
     check_accept(", ".join(request.headers.getlist("accept")) or "*/*")
-    reader = RelatedReader(
-        read_boundary(request.headers.get("content-type", "")),
-        max_part_bytes=studies.max_instance_bytes,
-        max_parts=max_parts,
-    )
+    reader = MultipartReader(read_boundary(request.headers.get("content-type", "")), max_parts=max_parts)
     receipts: list[Receipt] = []
     body = request.stream()
+    parts = receive_parts(body, reader, studies.max_instance_bytes)
     try:
-        await _receive_all(_parts(body, reader), studies, by, study_uid, receipts)
-    except AnalysisError:
-        await _drain(body)
-        raise
+        async with draining(body):
+            await _receive_all(parts, studies, by, study_uid, receipts)
     finally:  # whatever went wrong with the rest: what is kept by now may be a whole study
         await run_in_threadpool(studies.settle, _studies(receipts), by)
     if not receipts:
@@ -92,29 +84,8 @@ async def _store(request: Request, max_parts: int, studies: StudyService, by: Ac
     return store_response(receipts)
 
 
-async def _parts(body: AsyncIterator[bytes], reader: RelatedReader) -> AsyncIterator[RelatedPart]:
-    """Give each part as soon as it is complete; nothing is read from the network while it is handled."""
-    try:
-        async for chunk in body:
-            for part in reader.feed(chunk):
-                yield part
-    except ClientDisconnect as error:
-        raise MalformedMultipart("The connection ended before the body did.") from error
-    reader.close()
-
-
-async def _drain(body: AsyncIterator[bytes]) -> None:
-    """Read on for a while: a client that is still sending would not hear the refusal."""
-    drained = 0
-    with suppress(ClientDisconnect, HTTPException):  # the refusal stands: this only helps it to arrive
-        async for chunk in body:
-            drained += len(chunk)
-            if drained > MAX_DRAINED_BYTES:
-                return
-
-
 async def _receive_all(
-    parts: AsyncIterator[RelatedPart], studies: StudyService, by: Actor, study_uid: str | None, receipts: list[Receipt]
+    parts: AsyncIterator[ReceivedPart], studies: StudyService, by: Actor, study_uid: str | None, receipts: list[Receipt]
 ) -> None:
     """Look at as many parts at once as there are readers, and keep what is seen in the order of the parts."""
     looking: deque[asyncio.Task[Seen]] = deque()
@@ -137,8 +108,8 @@ async def _receive_all(
             await asyncio.gather(*looking, return_exceptions=True)
 
 
-def _look(studies: StudyService, part: RelatedPart, study_uid: str | None) -> Seen:
-    if part.media_type != DICOM_MEDIA_TYPE:
+def _look(studies: StudyService, part: ReceivedPart, study_uid: str | None) -> Seen:
+    if part.head.media_type not in ("", DICOM_MEDIA_TYPE):  # what a part does not say, the body's type has said
         return Seen(None, refusal=UnsupportedMediaType.code)
     return studies.look(part.content, study_uid)
 

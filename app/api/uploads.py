@@ -1,109 +1,124 @@
-"""One form -> parts, each read up to the limit and one byte more."""
+"""Forms: multipart/form-data in, the files of each field out."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from fastapi import Depends, Request
-from starlette import formparsers, requests
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartParser
+from fastapi import Request
 
-from app.api.spool import UploadSpool
-from app.core.errors import InvalidRequest, MalformedMultipart, UnsupportedMediaType
-from app.core.values import Content, View
-from app.service import Part
+from app.adapters.multipart import MultipartReader, read_value
+from app.api.bodies import ReceivedPart, draining, receive_parts
+from app.core.errors import InvalidRequest, UnsupportedMediaType
+from app.core.values import Content
 
-FILE_FIELDS = (*View, "instances")
-FIELDS = (*FILE_FIELDS, "allow_partial")
-FORM_MEDIA_TYPE = "multipart/form-data"
-IN_MEMORY_BYTES = 4 << 20
-"""A file up to this size, an uncompressed colour screen of 1280 x 960, does not go through a temporary file."""
+FORM_MEDIA_TYPE: Final = "multipart/form-data"
+MEMORY_BYTES: Final = 16 << 20
+"""Of one form; the rest lies on the disk. As many forms as the service takes on at once must fit beside its network."""
+
+MAX_TEXT_BYTES: Final = 1024
 
 
-class WholeFormParser(MultiPartParser):
-    """Starlette's parser, but it refuses a form that is cut off: Starlette accepts it, with a truncated last file."""
+@dataclass(frozen=True, slots=True)
+class FormFields:
+    """What a call takes.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._has_ended = False
+    Attributes
+    ----------
+    files, texts : sequence of str
+        Names of the fields.
+    max_parts : int
+    """
 
-    def on_end(self) -> None:
-        """Note the closing boundary."""
-        self._has_ended = True
-
-    async def parse(self) -> FormData:
-        """Parse a form.
-
-        Raises
-        ------
-        MalformedMultipart
-            If it ends before its closing boundary.
-        """
-        form = await super().parse()
-        if not self._has_ended:
-            await form.close()
-            raise MalformedMultipart("The form ends before its closing boundary: send it again.")
-        return form
+    files: Sequence[str]
+    texts: Sequence[str] = ()
+    max_parts: int = 1
 
 
-# Starlette has no other way to say so
-requests.MultiPartParser = WholeFormParser  # type: ignore[attr-defined] # not exported
-MultiPartParser.spool_max_size = IN_MEMORY_BYTES
-formparsers.SpooledTemporaryFile = UploadSpool  # type: ignore[attr-defined, assignment] # does what is asked of one
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What was sent.
+
+    Attributes
+    ----------
+    files : mapping of str to list of Content
+        By field, in the order in which they came.
+    texts : mapping of str to str
+        By field; of several the last.
+    """
+
+    files: Mapping[str, list[Content]]
+    texts: dict[str, str] = field(default_factory=dict)
 
 
-async def get_form(request: Request) -> FormData:
-    """Give the whole form, which FastAPI has parsed: of a repeated field its parameters show the last file only.
+async def receive_form(request: Request, fields: FormFields, max_file_bytes: int) -> Form:
+    """Receive a form.
+
+    Parameters
+    ----------
+    request : Request
+        Without a Content-Type it is an empty form.
+    fields : FormFields
+    max_file_bytes : int
+        Of a larger file one byte more is kept.
 
     Raises
     ------
     UnsupportedMediaType
         If the body is something else than a form.
     InvalidRequest
-        If the form has a field that the call does not know: a misspelt view must not be overlooked.
+        If a field is unknown, since a misspelt view must not be overlooked, or holds a text instead of a file.
+    MalformedMultipart, UploadTooLarge, StorageUnavailable
+        As `receive_parts`.
     """
-    sent = request.headers.get("content-type", FORM_MEDIA_TYPE)
-    if not sent.lower().startswith(FORM_MEDIA_TYPE):
-        raise UnsupportedMediaType(f"Send the files as {FORM_MEDIA_TYPE}, one field a view.")
-    form = await request.form()
-    if set(form) - set(FIELDS):
-        raise InvalidRequest(f"The form has a field that this call does not know. Its fields are {', '.join(FIELDS)}.")
+    form = Form({name: [] for name in fields.files})
+    media_type, parameters = read_value(request.headers.get("content-type", ""))
+    if not media_type:
+        return form
+    if media_type != FORM_MEDIA_TYPE:
+        raise UnsupportedMediaType(f"Send the files as {FORM_MEDIA_TYPE}.")
+    reader = MultipartReader(parameters.get("boundary", ""), max_parts=fields.max_parts)
+    body = request.stream()
+    async with draining(body):
+        async for part in receive_parts(body, reader, max_file_bytes, MEMORY_BYTES):
+            _sort(part, form, fields)
     return form
 
 
-FormDep = Annotated[FormData, Depends(get_form)]
+def _sort(part: ReceivedPart, form: Form, fields: FormFields) -> None:
+    """Put a part where it belongs.
+
+    A browser sends a picker left empty as a part without a file name and without bytes, Swagger UI as an empty text.
+    """
+    name = part.head.name
+    if name in fields.texts:
+        if len(part.content) > MAX_TEXT_BYTES:
+            raise InvalidRequest(f"{name}: is too long. The interface is described under /docs.")
+        form.texts[name] = bytes(part.content).decode("utf-8", "replace")
+    elif name not in fields.files:
+        raise InvalidRequest(
+            "The form has a field that this call does not know. Its fields are "
+            f"{', '.join((*fields.files, *fields.texts))}."
+        )
+    elif part.head.has_filename or part.content:
+        form.files[name].append(part.content)
 
 
-def read_parts(form: FormData, max_instance_bytes: int) -> tuple[Part, ...]:
-    """Read the files of one form.
+def form_document(properties: Mapping[str, Any], *, required: Sequence[str] = ()) -> dict[str, Any]:
+    """Describe a form for OpenAPI.
 
     Parameters
     ----------
-    form : FormData
-    max_instance_bytes : int
-        One byte more is read at most, so that the service sees that a file is too large without holding it.
-
-    Returns
-    -------
-    tuple of Part
-        In the order of the fields. A field's second file is called ``hepatic_veins[2]``: none is overlooked.
+    properties : mapping
+        JSON schema of each field.
+    required : sequence of str
+        Fields that must be there.
     """
-    return tuple(Part(name, contents(upload, max_instance_bytes + 1), view) for name, upload, view in _files(form))
+    schema: dict[str, Any] = {"type": "object", "properties": dict(properties)}
+    if required:
+        schema["required"] = list(required)
+    return {"requestBody": {"required": bool(required), "content": {FORM_MEDIA_TYPE: {"schema": schema}}}}
 
 
-def contents(upload: UploadFile, limit: int) -> Content:
-    """Give the beginning of an uploaded file."""
-    return cast(UploadSpool, upload.file).contents(limit)
-
-
-def _files(form: FormData) -> Iterator[tuple[str, UploadFile, View | None]]:
-    for field in FILE_FIELDS:
-        chosen = [value for value in form.getlist(field) if isinstance(value, UploadFile) and _is_chosen(value)]
-        view = None if field == "instances" else View(field)
-        for number, upload in enumerate(chosen, start=1):
-            yield field if view and number == 1 else f"{field}[{number}]", upload, view
-
-
-def _is_chosen(upload: UploadFile) -> bool:
-    """Tell a file from what a browser sends for a picker left empty: no name and no bytes."""
-    return bool(upload.filename or upload.size)
+def file_field(description: str) -> dict[str, Any]:
+    """Describe a field for one file; Swagger UI shows a picker for it."""
+    return {"type": "string", "format": "binary", "description": description}

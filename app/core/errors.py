@@ -5,7 +5,7 @@
     AnalysisError                 code = snake_case class name: stable, in the response and the metric label
     ├─ UploadError     EmptyUpload · UploadTooLarge · UploadTimeout · UnsupportedMediaType · MalformedMultipart
     ├─ DicomError      NotDicom · NotUltrasound · OwnResult · UnsupportedTransferSyntax · MissingAttribute ·
-    │                  UndecodablePixels
+    │                  UndecodablePixels · ReadingTimeSpent
     ├─ StudyError      MixedStudies · MixedPatients · DuplicateInstance · DuplicateView · UnrecognisedView ·
     │                  IncompleteStudy
     ├─ ImageError      NoTissue · ColourDoppler · MultipleTissueRegions
@@ -109,6 +109,10 @@ class MissingAttribute(DicomError):
 
 class UndecodablePixels(DicomError):
     """The pixel data is damaged, cut short or contradicts its description."""
+
+
+class ReadingTimeSpent(DicomError):
+    """Other objects of the same request took too long to read, so this one was not read."""
 
 
 class StudyError(AnalysisError):

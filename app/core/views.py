@@ -21,6 +21,7 @@ from app.core.errors import (
 )
 from app.core.evidence import Evidence, Recognition, gather, recognise
 from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
+from app.core.objects import Introduction
 from app.core.patients import different_patients
 from app.core.unrecognised import why_unrecognised
 from app.core.values import AnalysisWarning, Crop, View, ViewTexts
@@ -42,6 +43,14 @@ class Refused:
     error: AnalysisError
     study_instance_uid: str = ""
     view_texts: ViewTexts | None = None
+
+
+def refused(error: AnalysisError, introduction: Introduction) -> Refused:
+    """Put down what is still known of a file that was refused: of anything but an ultrasound image, nothing."""
+    texts, identity = introduction.view_texts, introduction.identity
+    if isinstance(texts, AnalysisError):
+        return Refused(error)
+    return Refused(error, identity.study_instance_uid if identity else "", texts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from app.core.tissue import extract_tissue
 from app.core.values import Target, View
 from tests.conftest import ServiceFactory
 from tests.factories import PATIENT_NAME, Region, ct_instance, four_view_study, sector, truncated, us_instance
+from tests.stow import BOUNDARY, related
 
 Files = Mapping[Any, bytes]
 Answered = tuple[TestClient, dict[str, Any]]
@@ -246,9 +247,25 @@ class TestRefusals:
         answer = post(shared_client, misspelt, allow_partial="true")
         assert_problem(answer, 422, "invalid_request", "hepatic_veins, right_portal_vein")
 
+    def test_a_file_needs_no_filename(self, client: TestClient, phantom_study: Files) -> None:
+        """RFC 7578 (4.2) does not ask for one."""
+        nameless = related(
+            [phantom_study[View.LIVER_KIDNEY]], headers=b'Content-Disposition: form-data; name="liver_kidney"\r\n'
+        )
+        flag = related([b"true"], headers=b'Content-Disposition: form-data; name="allow_partial"\r\n')
+        body = nameless.removesuffix(b"--" + BOUNDARY.encode() + b"--\r\n") + flag
+        answer = client.post(
+            "/v1/analyses", content=body, headers={"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+        )
+        assert answer.status_code == 201, answer.text
+
     def test_a_text_where_a_file_belongs(self, shared_client: TestClient) -> None:
         answer = shared_client.post("/v1/analyses", data={"liver_kidney": PATIENT_NAME}, files=NO_FILE)
-        assert_problem(answer, 422, "invalid_request", "liver_kidney: must be a file")
+        assert_problem(answer, 415, "not_dicom", "not DICOM")
+
+    def test_a_flag_as_long_as_a_file(self, shared_client: TestClient) -> None:
+        answer = shared_client.post("/v1/analyses", data={"allow_partial": "x" * 2000}, files=NO_FILE)
+        assert_problem(answer, 422, "invalid_request", "allow_partial: is too long")
 
     @pytest.mark.parametrize("sent", ["application/dicom", "application/json", "multipart/related; boundary=x"])
     def test_a_body_that_is_no_form(self, shared_client: TestClient, phantom_study: Files, sent: str) -> None:
@@ -284,7 +301,7 @@ class TestRefusals:
             assert_problem(answer, 413, "upload_too_large", "")
 
     def test_a_form_of_a_thousand_files(self, shared_client: TestClient) -> None:
-        assert_problem(post_instances(shared_client, [b"x"] * 1000), 422, "invalid_request", "too many parts")
+        assert_problem(post_instances(shared_client, [b"x"] * 1000), 413, "upload_too_large", "takes, 64")
 
     def test_a_field_that_is_no_boolean_is_not_echoed(self, shared_client: TestClient) -> None:
         answer = shared_client.post("/v1/analyses", data={"allow_partial": PATIENT_NAME}, files=NO_FILE)

@@ -210,8 +210,8 @@ class TestDescription:
         assert all(client.get(source).is_success for source in sources)
 
     def test_the_form_shows_four_files_and_a_list(self, client: TestClient) -> None:
-        schemas = client.get("/openapi.json").json()["components"]["schemas"]
-        form = next(schema for name, schema in schemas.items() if name.startswith("Body_post"))
+        post = client.get("/openapi.json").json()["paths"]["/v1/analyses"]["post"]
+        form = post["requestBody"]["content"]["multipart/form-data"]["schema"]
         assert list(form["properties"]) == [
             "hepatic_veins",
             "right_portal_vein",

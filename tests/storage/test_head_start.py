@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.adapters.reading.allowance import Allowance
 from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.database import Database
 from app.adapters.storage.repository import AnalysisRepository
@@ -34,7 +35,7 @@ class Readers(ReadersInProcess):
         self.network = network
         self.saw_a_head_start = False
 
-    def read(self, content: Content, *, declared: bool = False) -> Crop:
+    def read(self, content: Content, *, declared: bool = False, allowance: Allowance | None = None) -> Crop:
         deadline = time.monotonic() + PATIENCE_S
         while content == PARTS[-1].content and not self.saw_a_head_start and time.monotonic() < deadline:
             self.saw_a_head_start = bool(self.network.batches)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from app.adapters.bundle.store import Bundle
 from app.adapters.dicom import read_instance
+from app.adapters.reading.allowance import Allowance
 from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.database import Database
 from app.adapters.storage.repository import AnalysisRepository
@@ -473,7 +474,7 @@ class TestStudyRepository:
         rig.send([FOUR[0]])
         stored = rig.state().choices[View.HEPATIC_VEINS].image.key
         crop = rig.received.crops({View.HEPATIC_VEINS: stored})[View.HEPATIC_VEINS]
-        fresh = rig.service.read_crop(FOUR[0])
+        fresh = rig.service.read_crop(FOUR[0], Allowance())
         assert (crop.tissue.pixels == fresh.tissue.pixels).all()
         assert (crop.origin, crop.decoder, crop.warnings) == (fresh.origin, fresh.decoder, fresh.warnings)
 

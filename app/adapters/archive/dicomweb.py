@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 import httpx2
 
 from app.adapters.dicom.attributes import is_uid
-from app.adapters.multipart import DICOM_MEDIA_TYPE, RelatedReader, read_boundary
+from app.adapters.multipart import DICOM_MEDIA_TYPE, MultipartReader, Piece, read_boundary, whole_contents
 from app.core.errors import UploadError
 
 _JSON: Final = "application/dicom+json"
@@ -127,14 +127,16 @@ def _objects(client: httpx2.Client, url: str, max_instance_bytes: int) -> Iterat
     try:
         with client.stream("GET", url, headers={"Accept": _RELATED}) as answer:
             answer.raise_for_status()
-            boundary = read_boundary(answer.headers.get("Content-Type", ""))
-            reader = RelatedReader(boundary, max_part_bytes=max_instance_bytes, max_parts=_ANY_NUMBER)
-            for data in answer.iter_bytes():
-                for part in reader.feed(data):
-                    yield part.content
-            reader.close()
+            yield from whole_contents(_pieces(answer), max_instance_bytes)
     except (httpx2.HTTPError, UploadError) as error:
         raise ConnectionError(_sentence(error)) from error
+
+
+def _pieces(answer: httpx2.Response) -> Iterator[Piece]:
+    reader = MultipartReader(read_boundary(answer.headers.get("Content-Type", "")), max_parts=_ANY_NUMBER)
+    for data in answer.iter_bytes():
+        yield from reader.feed(data)
+    reader.close()
 
 
 def _uid(attributes: Mapping[str, Any], tag: str) -> str:

@@ -14,16 +14,15 @@ Of an object that may be anything, `identity` tells first which one it is and wh
 type, and pydicom's warnings, which quote what it reads, too (`guard`).
 """
 
-from app.adapters.dicom.identity import Identity, check_identity, read_identity, read_names, read_refused
+from app.adapters.dicom.identity import check_identity, introduce, read_identity, read_names
 from app.adapters.dicom.limits import ReadLimits
 from app.adapters.dicom.reader import read_instance
 
 __all__ = [
-    "Identity",
     "ReadLimits",
     "check_identity",
+    "introduce",
     "read_identity",
     "read_instance",
     "read_names",
-    "read_refused",
 ]

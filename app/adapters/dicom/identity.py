@@ -1,33 +1,14 @@
 """Which object this is, of any kind, and what an ultrasound image calls itself: before, and without, its pixels."""
 
-from contextlib import suppress
-from dataclasses import dataclass
-
 from app.adapters.dicom.attributes import Attributes, is_uid, missing
 from app.adapters.dicom.checks import check_transfer_syntax, check_ultrasound
 from app.adapters.dicom.guard import quiet, translated
 from app.adapters.dicom.limits import DEFAULT_LIMITS, ReadLimits
 from app.adapters.dicom.parsing import FileMeta, ParserStream, parse_dataset, parse_file_meta, parse_identity
 from app.adapters.dicom.view_texts import read_view_texts
-from app.core.errors import AnalysisError, DicomError, NotDicom
+from app.core.errors import AnalysisError, NotDicom
+from app.core.objects import Identity, Introduction
 from app.core.values import ViewTexts
-from app.core.views import Refused
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """How the standard refers to an object; what is not known, or is no UID, is empty.
-
-    Attributes
-    ----------
-    transfer_syntax_uid, sop_class_uid, sop_instance_uid, study_instance_uid : str
-        (0002,0010), (0008,0016), (0008,0018), (0020,000D).
-    """
-
-    transfer_syntax_uid: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
 
 
 def read_identity(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> Identity:
@@ -93,21 +74,27 @@ def read_names(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> ViewTexts:
         return read_view_texts(attributes, limits)
 
 
-def read_refused(data: bytes, error: AnalysisError) -> Refused:
-    """Read what is still known of an ultrasound image that was refused; of anything else nothing is. Never fails.
+def introduce(data: bytes) -> Introduction:
+    """Read what an object says of itself. Whatever was sent, this does not fail: it says why nothing is known.
 
     Parameters
     ----------
     data : bytes
-        What was sent, whatever it is.
-    error : AnalysisError
-        Why it was refused.
     """
-    texts, uid = None, ""
-    with suppress(DicomError):
-        texts = read_names(data)
-        uid = read_identity(data).study_instance_uid
-    return Refused(error, uid, texts)
+    identity = refusal = None
+    try:
+        identity = read_identity(data)
+        check_identity(identity)
+    except AnalysisError as error:
+        refusal = error.with_traceback(None)
+    return Introduction(identity, refusal, _names_or_refusal(data))
+
+
+def _names_or_refusal(data: bytes) -> ViewTexts | AnalysisError:
+    try:
+        return read_names(data)
+    except AnalysisError as error:
+        return error.with_traceback(None)
 
 
 def _identifying_attributes(stream: ParserStream, meta: FileMeta) -> Attributes | None:

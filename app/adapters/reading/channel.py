@@ -16,9 +16,12 @@ MAX_BYTES: Final = 1 << 30
 
 DECLARED: Final = b"declared"
 UNDECLARED: Final = b"undeclared"
-"""Before an object: whether its sender named the view."""
+"""Before an object that is to be read: whether its sender named the view."""
+INTRODUCE: Final = b"introduce"
+"""Before an object of which only its introduction is wanted."""
 NOTHING_MORE: Final = b""
-"""After a crop: that it is the last."""
+"""After a crop or an introduction: that it is the last answer. The processor time follows, packed by `SECONDS`."""
+SECONDS: Final = struct.Struct("<d")
 
 
 def send(channel: socket.socket, message: Content) -> None:

@@ -11,18 +11,21 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from app.adapters.dicom import introduce
 from app.adapters.machine.cpus import stand_back
 from app.adapters.machine.memory import return_unused
-from app.adapters.reading.channel import DECLARED, NOTHING_MORE, receive, send
+from app.adapters.reading.channel import DECLARED, INTRODUCE, NOTHING_MORE, SECONDS, receive, send
 from app.adapters.reading.objects import Instructions, read_crops
 from app.adapters.screens.text_reader import text_reader
 from app.core.errors import AnalysisError
 from app.core.naming import compile_rules
+from app.core.objects import Introduction
 from app.core.values import Crop
 
 CPU_S: Final = 2.0
@@ -73,9 +76,11 @@ def serve(channel: socket.socket, instructions: Instructions) -> None:
     with channel, suppress(EOFError, ConnectionError):  # the service is gone, or has closed the channel
         send(channel, READY)
         while True:
-            declared = _next(channel) == DECLARED
-            for answer in answers(receive(channel), instructions, declared=declared):
+            verb = _next(channel)
+            started_s = time.process_time()
+            for answer in answers(receive(channel), instructions, verb):
                 send(channel, answer)
+            send(channel, SECONDS.pack(time.process_time() - started_s))
 
 
 def _next(channel: socket.socket) -> bytes:
@@ -87,15 +92,17 @@ def _next(channel: socket.socket) -> bytes:
         return receive(channel)
 
 
-def answers(content: bytes, instructions: Instructions, *, declared: bool) -> Iterator[bytes]:
-    """Read one object, then its screen, each within its time: beyond it the kernel ends this process, whatever it does.
+def answers(content: bytes, instructions: Instructions, verb: bytes) -> Iterator[bytes]:
+    """Do what is asked with one object, then read its screen.
+
+    Each has its time: beyond it the kernel ends this process, whatever it does.
 
     Yields
     ------
     bytes
-        A crop or a refusal, pickled; then a better crop, or `NOTHING_MORE`.
+        A crop, an introduction or a refusal, pickled; then a better crop, or `NOTHING_MORE`.
     """
-    attempts = _attempts(content, instructions, declared=declared)
+    attempts = _introduction(content) if verb == INTRODUCE else _attempts(content, instructions, verb == DECLARED)
     for cpu_s in (CPU_S, SCREEN_CPU_S):
         _set_timers(cpu_s, WALL_S)
         found = next(attempts, None)
@@ -103,7 +110,15 @@ def answers(content: bytes, instructions: Instructions, *, declared: bool) -> It
         yield NOTHING_MORE if found is None else pickle.dumps(found, protocol=5)
 
 
-def _attempts(content: bytes, instructions: Instructions, *, declared: bool) -> Iterator[Crop | AnalysisError]:
+def _introduction(content: bytes) -> Iterator[Introduction]:
+    yield introduce(content)
+
+
+def _attempts(
+    content: bytes,
+    instructions: Instructions,
+    declared: bool,
+) -> Iterator[Crop | AnalysisError]:
     try:
         yield from read_crops(content, instructions, text_reader(), declared=declared)
     except AnalysisError as error:

@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,9 +18,11 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self
 
-from app.adapters.reading.channel import DECLARED, UNDECLARED, receive, send
+from app.adapters.reading.allowance import Allowance
+from app.adapters.reading.channel import DECLARED, INTRODUCE, SECONDS, UNDECLARED, receive, send
 from app.adapters.reading.objects import Instructions
 from app.core.errors import AnalysisError, InternalError, UndecodablePixels
+from app.core.objects import Introduction
 from app.core.screens.looking import unread
 from app.core.values import Content, Crop
 
@@ -34,9 +37,12 @@ _ENVIRONMENT: Final = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 """An image's arrays come and go: in pages of 2 MiB (glibc on Linux) that is ten faults a study and not thousands."""
-_LOST: Final = (EOFError, OSError, pickle.UnpicklingError)
+_LOST: Final = (EOFError, OSError, pickle.UnpicklingError, struct.error)
 """What is seen of a process that an object has killed, or turned."""
-_ALLOWED_MODULES: Final = ("app.core.values", "app.core.errors")
+LOST_S: Final = 2.5
+"""What a lost process counts for: the processor time that it may use, and starting another."""
+Answer = Crop | Introduction | AnalysisError
+_ALLOWED_MODULES: Final = ("app.core.values", "app.core.errors", "app.core.objects")
 _ALLOWED_NUMPY: Final = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -74,7 +80,7 @@ class Readers:
         for _ in range(processes):
             self._idle.put(_Reader(self._nursery.connect()))
 
-    def read(self, content: Content, *, declared: bool = False) -> Crop:
+    def read(self, content: Content, *, declared: bool = False, allowance: Allowance | None = None) -> Crop:
         """Read one object and crop it, as `app.adapters.reading.objects.last_crop` does.
 
         An object whose screen cannot be read in time comes back with a warning, and as if there was no text on it.
@@ -84,33 +90,57 @@ class Readers:
         content : bytes or memoryview
         declared : bool
             Whether the sender named the view.
+        allowance : Allowance, optional
+            Of the request.
 
         Raises
         ------
         DicomError
-            Whatever `read_instance` refuses, and `UndecodablePixels` for what does not come to an end.
+            Whatever `read_instance` refuses, `UndecodablePixels` for what does not come to an end, and
+            `ReadingTimeSpent` if nothing is left of the allowance.
         ImageError
             Whatever `crop_instance` refuses.
         InternalError
             If no process can be started.
         """
+        found = self._ask(DECLARED if declared else UNDECLARED, content, allowance)
+        if isinstance(found, AnalysisError):
+            raise found
+        if not isinstance(found, Crop):
+            raise _unreadable()
+        return found
+
+    def introduce(self, content: Content, *, allowance: Allowance | None = None) -> Introduction:
+        """Read what one object says of itself, as `app.adapters.dicom.introduce` does.
+
+        Raises
+        ------
+        UndecodablePixels, ReadingTimeSpent, InternalError
+            As `read`.
+        """
+        found = self._ask(INTRODUCE, content, allowance)
+        if not isinstance(found, Introduction):
+            raise _unreadable()
+        return found
+
+    def _ask(self, verb: bytes, content: Content, allowance: Allowance | None) -> Answer:
+        allowance = allowance or Allowance()
         reader = self._idle.get()
         try:
-            found = reader.ask(content, declared=declared)
+            allowance.require()
+            found, spent_s = reader.ask(verb, content)
             if reader.lost:
                 reader = self._replaced(reader, reader.lost)
+            allowance.spend(spent_s)
         except _LOST as error:
+            allowance.spend(LOST_S)
             reader = self._replaced(reader, error)
-            raise UndecodablePixels(
-                "The object cannot be read in the time and memory that one object gets: send it again, or uncompressed."
-            ) from error
+            raise _unreadable() from error
         except InternalError as error:
             reader = self._replaced(reader, error)
             raise
         finally:
             self._idle.put(reader)
-        if isinstance(found, AnalysisError):
-            raise found
         return found
 
     def _replaced(self, reader: "_Reader", error: Exception) -> "_Reader":
@@ -148,17 +178,19 @@ class _Reader:
         self._channel = channel
         self._has_greeted = False
 
-    def ask(self, content: Content, *, declared: bool) -> Crop | AnalysisError:
+    def ask(self, verb: bytes, content: Content) -> tuple[Answer, float]:
+        """Give the answer, and how many seconds of processor time it took."""
         self._await_greeting()
-        send(self._channel, DECLARED if declared else UNDECLARED)
+        send(self._channel, verb)
         send(self._channel, content)
         found = load(receive(self._channel, PATIENCE_S))
         try:
             better = receive(self._channel, PATIENCE_S)
-            return load(better) if better else found
+            (spent_s,) = SECONDS.unpack(receive(self._channel, PATIENCE_S))
+            return load(better) if better else found, spent_s
         except _LOST as error:
             self.lost = error
-            return unread(found) if isinstance(found, Crop) else found
+            return unread(found) if isinstance(found, Crop) else found, LOST_S
 
     def _await_greeting(self) -> None:
         """Tell a process that never came to life from one that an object has killed."""
@@ -220,7 +252,13 @@ class _Nursery:
         self._process.wait()
 
 
-def load(answer: bytes) -> Crop | AnalysisError:
+def _unreadable() -> UndecodablePixels:
+    return UndecodablePixels(
+        "The object cannot be read in the time and memory that one object gets: send it again, or uncompressed."
+    )
+
+
+def load(answer: bytes) -> Answer:
     """Unpickle an answer.
 
     Raises
@@ -232,8 +270,8 @@ def load(answer: bytes) -> Crop | AnalysisError:
         found = _OurValuesOnly(io.BytesIO(answer)).load()
     except Exception as error:  # named again: bytes from a process that may be anybody's can raise whatever pickle has
         raise pickle.UnpicklingError("not an answer") from error
-    if not isinstance(found, Crop | AnalysisError):
-        raise pickle.UnpicklingError("neither a crop nor a refusal")
+    if not isinstance(found, Answer):
+        raise pickle.UnpicklingError("neither a crop, an introduction nor a refusal")
     return found
 
 

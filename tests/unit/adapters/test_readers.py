@@ -18,18 +18,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.adapters.dicom import read_instance
+from app.adapters.dicom import introduce, read_instance
 from app.adapters.reading import process
-from app.adapters.reading.channel import send
+from app.adapters.reading.allowance import Allowance
+from app.adapters.reading.channel import UNDECLARED, send
 from app.adapters.reading.objects import Instructions
 from app.adapters.reading.readers import Readers, _Reader, load
 from app.adapters.screens.text_reader import is_installed
-from app.core.errors import AnalysisError, InternalError, NotDicom, UndecodablePixels
+from app.core.errors import AnalysisError, InternalError, NotDicom, ReadingTimeSpent, UndecodablePixels
 from app.core.naming import LANGUAGES, ViewRule, language_rules
 from app.core.naming.expressions import compiled
 from app.core.pipeline import crop_instance
 from app.core.values import Crop, ScreenNaming, View
-from tests.factories import us_instance
+from tests.factories import ct_instance, us_instance
 from tests.hostile_reading import MISDEEDS, ON_SCREEN, Command
 from tests.screens import phantom, written
 
@@ -83,6 +84,15 @@ class TestSameAsHere:
         assert type(there.value) is type(here.value)
         assert (there.value.detail, there.value.facts) == (here.value.detail, here.value.facts)
 
+    @pytest.mark.parametrize(
+        "content", [b"x" * 1000, GOOD, GOOD[:300], ct_instance(), us_instance(without=["StudyInstanceUID"])]
+    )
+    def test_an_introduction_is_the_same(self, readers: Readers, content: bytes) -> None:
+        here, there = introduce(content), readers.introduce(content)
+        assert there.identity == here.identity
+        assert str(there.identity_refusal) == str(here.identity_refusal)
+        assert str(there.view_texts) == str(here.view_texts)
+
     def test_many_threads_share_few_processes(self, readers: Readers) -> None:
         with ThreadPoolExecutor(8) as pool:
             images = list(pool.map(readers.read, [GOOD] * 40))
@@ -109,9 +119,10 @@ class TestScreens:
     def test_a_restarted_nursery_knows_them_too(self, readers: Readers) -> None:
         readers._nursery._restart()
         with closing(_Reader(readers._nursery.connect())) as reader:
-            crop = reader.ask(self.CONTENT, declared=False)
+            crop, spent_s = reader.ask(UNDECLARED, self.CONTENT)
         assert isinstance(crop, Crop)
         assert crop.screen == ScreenNaming(View.LIVER_KIDNEY, alone=True)
+        assert 0 < spent_s < process.CPU_S
 
     def test_no_reader_has_a_thread_when_it_is_forked(self, readers: Readers) -> None:
         readers.read(self.CONTENT)
@@ -169,6 +180,34 @@ class TestMisdeeds:
         for noise in (b"", b"x", pickle.dumps(NotDicom("x"))[:-3], b"\x80\x05K\x01R."):
             with pytest.raises(pickle.UnpicklingError):
                 load(noise)
+
+
+class TestAllowance:
+    """Costly objects of one request are not read for ever; those of another are."""
+
+    def test_objects_that_end_their_reader_use_it_up(self, hostile: Readers, losses: Losses) -> None:
+        allowance = Allowance()
+        for _ in range(2):
+            with pytest.raises(UndecodablePixels):
+                hostile.read(b"spin", allowance=allowance)
+        for ask in (hostile.read, hostile.introduce):
+            with pytest.raises(ReadingTimeSpent, match="request of its own"):
+                ask(GOOD, allowance=allowance)
+        assert losses.count == 2
+        assert hostile.read(GOOD, allowance=Allowance())
+
+    def test_ordinary_objects_do_not(self, readers: Readers) -> None:
+        allowance = Allowance(reserve_s=0.001)
+        for _ in range(20):
+            readers.read(GOOD, allowance=allowance)
+
+    def test_what_is_slow_does(self) -> None:
+        allowance = Allowance(reserve_s=1.0)
+        for _ in range(2):
+            allowance.require()
+            allowance.spend(1.6)
+        with pytest.raises(ReadingTimeSpent):
+            allowance.require()
 
 
 def test_a_reader_at_rest_gives_back_memory_once_and_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
