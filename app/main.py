@@ -28,11 +28,12 @@ from app.adapters.telemetry.metrics import Metrics
 from app.adapters.telemetry.traces import tracing
 from app.api import analyses, audit, pages, previews, reports, results, stow, studies, system
 from app.api.access import AccessControl, Gatekeeper, add_security
-from app.api.limits import BodyBounds, HeadAsGet, UploadLimits
+from app.api.limits import HeadAsGet, UploadLimits
 from app.api.observation import Observation
 from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
 from app.api.runtime import Runtime
 from app.api.security_headers import SecurityHeaders
+from app.api.senders import BodyBounds
 from app.core.errors import BundleError, StorageUnavailable
 from app.core.naming import ViewRule, compile_rules
 from app.core.notices import NOTICE
@@ -95,6 +96,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
         UploadLimits,
         metrics=metrics,
         max_in_flight=settings.max_in_flight,
+        first_byte_s=settings.head_timeout_s,
         bounds=_body_bounds(settings),
     )
     app.add_middleware(AccessControl, metrics=metrics)

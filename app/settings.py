@@ -71,7 +71,9 @@ class Settings(BaseSettings):
         "", description="Scanners that the metrics tell apart, by (0008,1090), with semicolons; the rest are `other`."
     )
     upload_timeout_s: Annotated[float, Field(gt=0)] = Field(60, description="Time for a request's body to arrive.")
-    head_timeout_s: Annotated[float, Field(gt=0)] = Field(20, description="Time for a request's headers to arrive.")
+    head_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        20, description="Time for a request's headers to arrive, and again for its body to begin."
+    )
     keep_alive_s: Annotated[int, Field(gt=0)] = Field(
         75, description="Time until an idle connection is closed; proxies close theirs sooner."
     )

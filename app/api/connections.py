@@ -17,6 +17,8 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 """Of request line and headers, and of trailers. Browsers send a few hundred, cookies and tokens a few thousand."""
 UNREAD_S: Final = 60.0
 """Time for the client to read what has been written, once the buffers are full."""
+LEFT_OVER_S: Final = 60.0
+"""Time for the rest of a body to arrive that has been answered before its end, so that the client reads the answer."""
 _REFUSED: Final = {
     "head_too_large": (431, "Request Header Fields Too Large", "The request's headers have more than 64 KiB."),
     "head_too_slow": (408, "Request Timeout", "The request's headers did not arrive in time."),
@@ -31,7 +33,8 @@ def bounded_connections(head_timeout_s: float, on_closed: Callable[[str], None])
     head_timeout_s : float
         For a request's headers to arrive, counted from the connection or from their first byte.
     on_closed : callable
-        Called with the reason when one is closed: ``head_too_large``, ``head_too_slow``, ``silent`` or ``unread``.
+        Called with the reason when one is closed: ``head_too_large``, ``head_too_slow``, ``silent``, ``unread``
+        or ``left_over``.
     """
 
     class Bounded(_BoundedProtocol):
@@ -54,6 +57,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._is_refused = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
+        self._left_over_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
@@ -62,6 +66,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop(self._head_timer)
         self._stop(self._unread_timer)
+        self._stop(self._left_over_timer)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -71,6 +76,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._await_head()
         self._received += len(data)
         super().data_received(data)
+        self._bound_left_over()
         if max(self._received, self._fields) > MAX_HEAD_BYTES:
             self._refuse("head_too_large")
 
@@ -99,6 +105,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
+        self._stop(self._left_over_timer)
+        self._left_over_timer = None
         if self._is_refused:
             return
         self._received = self._fields = 0
@@ -112,6 +120,16 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._stop(self._unread_timer)
         self._unread_timer = None
         super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._bound_left_over()
+
+    def _bound_left_over(self) -> None:
+        """Wait for the rest of a body only for a while if it has been answered already."""
+        is_answered = self.cycle is not None and self.cycle.response_complete
+        if is_answered and not self._in_head and self._left_over_timer is None:
+            self._left_over_timer = self.loop.call_later(LEFT_OVER_S, self._close, "left_over")
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self._head_timeout_s, self._too_slow)

@@ -1,8 +1,6 @@
 """Bounds on requests that bring a body: how many at once, how large, how slow. Kept while the body streams in."""
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPMethod
 
 from starlette.exceptions import HTTPException
@@ -10,34 +8,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.adapters.telemetry.metrics import Metrics
 from app.api.problems import problem_response
-from app.core.errors import AnalysisError, Overloaded, UploadTooLarge
+from app.api.senders import SLOW_BYTES_PER_S, STALLED_S, BodyBounds, Sender
+from app.core.errors import AnalysisError, Overloaded, UploadTimeout, UploadTooLarge
 
 RETRY_AFTER_S = 2
 
 
-@dataclass(frozen=True, slots=True)
-class BodyBounds:
-    """What one kind of request may bring.
-
-    Attributes
-    ----------
-    max_bytes : int
-    timeout_s : float
-        For the whole body to arrive; the time that the service takes for what has arrived is not counted.
-    hint : str
-        What to do about a body that is too large.
-    """
-
-    max_bytes: int
-    timeout_s: float
-    hint: str
-
-
 class UploadLimits:
-    """Refuse an upload before it costs memory.
+    """Refuse an upload before it costs memory, and take it on only once its body comes.
 
-    A body that announces itself too large is not read; one that turns out so, or does not arrive in time, is left.
-    Starlette's own middleware bounds the size only, and answers in plain text.
+    When all places are taken, a client that has stalled gives way to the next, and slow clients hold three quarters of
+    the places at most. A body that announces itself too large is not read; one that turns out so, or does not arrive in
+    time, is left. Starlette's own middleware bounds the size only, and answers in plain text.
 
     Parameters
     ----------
@@ -45,16 +27,27 @@ class UploadLimits:
     metrics : Metrics
     max_in_flight : int
         Uploads received or analysed at once.
+    first_byte_s : float
+        For a body to begin.
     bounds : mapping of str to BodyBounds
         By the beginning of the path, most specific first; the last is everything's.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, max_in_flight: int, bounds: Mapping[str, BodyBounds]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        *,
+        max_in_flight: int,
+        first_byte_s: float,
+        bounds: Mapping[str, BodyBounds],
+    ) -> None:
         self.app = app
         self.metrics = metrics
         self.max_in_flight = max_in_flight
+        self.first_byte_s = first_byte_s
         self.bounds = bounds
-        self._in_flight = 0  # only the event loop counts: no lock
+        self._senders: set[Sender] = set()  # only the event loop changes it: no lock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -62,28 +55,59 @@ class UploadLimits:
             await self.app(scope, receive, send)
             return
         bounds = next(bounds for prefix, bounds in self.bounds.items() if scope["path"].startswith(prefix))
-        if refusal := self._refusal(scope, bounds):
+        sender = Sender(receive, bounds)
+        if refusal := _announced_too_large(scope, bounds) or await self._refusal(sender):
             self.metrics.refusal(refusal.code)
             await problem_response(refusal)(scope, receive, send)
         else:
-            await self._admitted(scope, _bounded(receive, bounds), send)
+            await self._admitted(scope, sender, send)
 
-    def _refusal(self, scope: Scope, bounds: BodyBounds) -> AnalysisError | None:
-        if self._in_flight >= self.max_in_flight:
-            return Overloaded("The service is busy. Send the same request again later.", retry_after_s=RETRY_AFTER_S)
-        if _announced_bytes(scope) > bounds.max_bytes:
-            return UploadTooLarge(
-                f"The request body is larger than {bounds.max_bytes >> 20} MiB. {bounds.hint}",
-                limit_bytes=bounds.max_bytes,
-            )
-        return None
-
-    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._in_flight += 1
+    async def _refusal(self, sender: Sender) -> AnalysisError | None:
+        if not self._is_free() and not self._leaver():
+            return _busy()
         try:
-            await self.app(scope, receive, send)
+            await sender.await_first(self.first_byte_s)
+        except HTTPException:
+            return UploadTimeout("The body did not arrive in time. Send it again over a faster connection.")
+        if self._is_free():
+            return None
+        if leaver := self._leaver():
+            leaver.stop()
+            self._senders.discard(leaver)
+            return None
+        return _busy()
+
+    def _is_free(self) -> bool:
+        return len(self._senders) < self.max_in_flight
+
+    def _leaver(self) -> Sender | None:
+        """Find a client that has to give its place to the next, now that all are taken."""
+        stalled = max(self._senders, key=lambda each: each.stalled_s)
+        if stalled.stalled_s > STALLED_S:
+            return stalled
+        slow = [each for each in self._senders if each.bytes_per_s < SLOW_BYTES_PER_S]
+        has_too_many = len(slow) > self.max_in_flight * 3 // 4
+        return min(slow, key=lambda each: each.bytes_per_s) if has_too_many else None
+
+    async def _admitted(self, scope: Scope, sender: Sender, send: Send) -> None:
+        self._senders.add(sender)
+        try:
+            await self.app(scope, sender.receive, send)
         finally:
-            self._in_flight -= 1
+            self._senders.discard(sender)
+
+
+def _busy() -> Overloaded:
+    return Overloaded("The service is busy. Send the same request again later.", retry_after_s=RETRY_AFTER_S)
+
+
+def _announced_too_large(scope: Scope, bounds: BodyBounds) -> UploadTooLarge | None:
+    announced = dict(scope["headers"]).get(b"content-length", b"0")
+    if not announced.isdigit() or int(announced) <= bounds.max_bytes:
+        return None
+    return UploadTooLarge(
+        f"The request body is larger than {bounds.max_bytes >> 20} MiB. {bounds.hint}", limit_bytes=bounds.max_bytes
+    )
 
 
 class HeadAsGet:
@@ -102,33 +126,3 @@ class HeadAsGet:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         await self.app({**scope, "method": HTTPMethod.GET.value}, receive, headers_only)
-
-
-def _bounded(receive: Receive, bounds: BodyBounds) -> Receive:
-    """Count what arrives, and the time that is spent waiting for it."""
-    received, waited_s, complete = 0, 0.0, False
-    clock = asyncio.get_running_loop().time
-
-    async def bounded() -> Message:
-        nonlocal received, waited_s, complete
-        if complete:  # only a disconnect can follow, whenever it likes
-            return await receive()
-        started = clock()
-        try:
-            async with asyncio.timeout(bounds.timeout_s - waited_s):
-                message = await receive()
-        except TimeoutError as error:
-            raise HTTPException(408) from error
-        waited_s += clock() - started
-        received += len(message.get("body", b""))
-        complete = not message.get("more_body", False)
-        if received > bounds.max_bytes:
-            raise HTTPException(413)
-        return message
-
-    return bounded
-
-
-def _announced_bytes(scope: Scope) -> int:
-    announced = dict(scope["headers"]).get(b"content-length", b"0")
-    return int(announced) if announced.isdigit() else 0

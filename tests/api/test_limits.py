@@ -5,7 +5,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -15,12 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from app.adapters.telemetry.metrics import Metrics
-from app.api.limits import BodyBounds, UploadLimits
+from app.api.limits import UploadLimits
+from app.api.senders import BodyBounds
 from app.settings import Settings
 from training.demo import running_service
 
 POST: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
 BODY: Message = {"type": "http.request", "body": bytes(600), "more_body": True}
+FIRST_BYTE_S = 0.08
 END: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
@@ -45,9 +47,17 @@ def messages(*parts: Message | float) -> Receive:
     return receive
 
 
+def paced(message: Message, pause_s: float, count: int) -> Iterator[Message | float]:
+    """A body that comes in pieces, with a pause behind each."""
+    for _ in range(count):
+        yield message
+        yield pause_s
+    yield END
+
+
 def limits(app: Callable[[Scope, Receive, Send], Awaitable[None]] = read_body, max_in_flight: int = 1) -> UploadLimits:
     bounds = {"/large": BodyBounds(2000, 0.1, "Split it."), "/": BodyBounds(1000, 0.1, "Split it.")}
-    return UploadLimits(app, Metrics(), max_in_flight=max_in_flight, bounds=bounds)
+    return UploadLimits(app, Metrics(), max_in_flight=max_in_flight, first_byte_s=FIRST_BYTE_S, bounds=bounds)
 
 
 def statuses(asked: UploadLimits, scope: Scope, *receives: Receive) -> list[int]:
@@ -92,9 +102,80 @@ def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
 
 def test_one_upload_too_many_is_refused_before_it_is_read() -> None:
     asked = limits(max_in_flight=2)
-    late = [messages(0.05, BODY, END) for _ in range(3)]
+    late = [messages(BODY, 0.05, END) for _ in range(3)]
     assert sorted(statuses(asked, POST, *late)) == [201, 201, 503]
     assert statuses(asked, POST, messages(BODY, END)) == [201], "a place was not given back"
+
+
+def test_a_body_that_does_not_begin_takes_no_place() -> None:
+    silent = [messages(FIRST_BYTE_S * 5, BODY, END) for _ in range(3)]
+    found = statuses(limits(max_in_flight=1), POST, *silent, messages(0.02, BODY, END))
+    assert sorted(found) == [201, 408, 408, 408]
+
+
+class TestGivingWay:
+    """When all places are taken."""
+
+    @pytest.fixture(autouse=True)
+    def hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("app.api.limits.STALLED_S", 0.2)
+        monkeypatch.setattr("app.api.senders.SLOW_AFTER_S", 0.05)
+        monkeypatch.setattr("app.api.limits.SLOW_BYTES_PER_S", 2000)
+
+    @staticmethod
+    def asked(clients: Sequence[Receive], last: float, max_in_flight: int) -> list[int]:
+        """Let clients come one after another, then a quick one after so many seconds; a status for each, in order."""
+        bounds = {"/": BodyBounds(1 << 20, 2, "")}
+        asked = UploadLimits(read_body, Metrics(), max_in_flight=max_in_flight, first_byte_s=1, bounds=bounds)
+
+        async def ask(number: int, receive: Receive) -> int:
+            found: list[int] = []
+
+            async def send(message: Message) -> None:
+                found.extend([message["status"]] if message["type"] == "http.response.start" else [])
+
+            await asyncio.sleep(number * 0.01 if number < len(clients) else last)
+            try:
+                await asked(POST, receive, send)
+            except HTTPException as error:
+                return error.status_code
+            return found[0]
+
+        async def all_of_them() -> list[int]:
+            return await asyncio.gather(
+                *(ask(number, receive) for number, receive in enumerate([*clients, messages(BODY, END)]))
+            )
+
+        return asyncio.run(all_of_them())
+
+    def test_a_client_that_has_stalled(self) -> None:
+        stalled = [messages(BODY, 1.0, END) for _ in range(2)]
+        assert self.asked(stalled, last=0.4, max_in_flight=2) == [408, 201, 201]
+
+    def test_not_one_that_sends(self) -> None:
+        steady = [messages(*paced(BODY, 0.02, 20)) for _ in range(2)]
+        assert self.asked(steady, last=0.15, max_in_flight=2) == [201, 201, 503]
+
+    def test_the_slowest_of_too_many(self) -> None:
+        small: Message = {**BODY, "body": b"x"}
+        slow = [messages({**BODY, "body": bytes(100)}, *paced(small, 0.08, 6)) for _ in range(3)]
+        slowest = messages(small, *paced(small, 0.08, 6))
+        assert self.asked([*slow, slowest], last=0.25, max_in_flight=4) == [201, 201, 201, 408, 201]
+
+    def test_slow_ones_keep_their_share(self) -> None:
+        small: Message = {**BODY, "body": b"x"}
+        slow = [messages(*paced(small, 0.08, 6)) for _ in range(3)]
+        fast = messages(*paced(BODY, 0.02, 20))
+        assert self.asked([*slow, fast], last=0.25, max_in_flight=4) == [201, 201, 201, 201, 503]
+
+    def test_not_one_that_the_service_works_for(self) -> None:
+        async def slow_work(scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await asyncio.sleep(0.5)
+            await read_body(scope, receive, send)
+
+        found = statuses(limits(slow_work), POST, messages(BODY, END), messages(0.05, BODY, END))
+        assert sorted(found) == [201, 503]
 
 
 def test_reading_is_not_counted() -> None:
@@ -196,6 +277,23 @@ class TestBeforeAnybodyIsAsked:
         connection = self.connected(hurried)
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + b"a" * 50_000 + b"\r\n\r\n")
         assert self.until_closed(connection).startswith(b"HTTP/1.1 200 ")
+
+    def test_clients_that_send_no_body_keep_nobody_out(self, hurried: HTTPConnection) -> None:
+        head = b"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n" + (
+            b'Content-Type: multipart/related; type="application/dicom"; boundary=b\r\n\r\n'
+        )
+        silent = [self.connected(hurried) for _ in range(Settings().max_in_flight + 4)]
+        for connection in silent:
+            connection.sendall(head)
+        hurried.request("POST", "/v1/analyses", b"x", {"Content-Type": "text/plain"})
+        answer = hurried.getresponse()
+        assert (answer.status, bool(answer.read())) == (415, True)
+        assert all(self.status(connection) == 408 for connection in silent)
+
+    @staticmethod
+    def status(connection: socket.socket) -> int:
+        with connection:
+            return int(connection.recv(100).split()[1])
 
     def test_a_connection_that_says_nothing_is_closed(self, hurried: HTTPConnection) -> None:
         before = self.count(hurried, "silent")
