@@ -13,6 +13,7 @@ from app.adapters.storage.audit_trail import Action, about
 from app.adapters.storage.repository import AnalysisRepository
 from app.api.access import ActorDep
 from app.api.problems import problem_responses
+from app.api.renderings import IN_TURN
 from app.api.runtime import AuditDep, RepositoryDep, RuntimeDep, ServiceDep
 from app.api.schemas import AnalysisOut, AnalysisPage, analysis_out
 from app.api.uploads import Form, FormFields, file_field, form_document, receive_form
@@ -151,6 +152,7 @@ def delete_analysis(analysis_id: AnalysisId, runtime: RuntimeDep, by: ActorDep) 
 @router.get(
     "/analyses/{analysis_id}/views/{view}/overlay.png",
     summary="Class activation map over the tissue",
+    dependencies=[IN_TURN],
     response_class=Response,
     responses={**PNG, **problem_responses(404, 422, 503)},
 )

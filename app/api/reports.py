@@ -12,6 +12,7 @@ from app.adapters.drawing.png import decode_png, encode_png
 from app.api.analyses import AnalysisDep, find_tissue
 from app.api.previews import data_uri
 from app.api.problems import problem_responses
+from app.api.renderings import IN_TURN
 from app.api.runtime import RepositoryDep, RuntimeDep
 from app.api.templating import TEMPLATES
 from app.core.errors import BundleError
@@ -20,7 +21,7 @@ from app.core.report import SCALE_PERCENT, Pictures, Report, describe_image, pla
 from app.core.values import Analysis, Floats, GreyImage, Target, View
 from app.service import AnalysisService
 
-router = APIRouter(prefix="/v1/analyses/{analysis_id}", tags=["analyses"])
+router = APIRouter(prefix="/v1/analyses/{analysis_id}", tags=["analyses"], dependencies=[IN_TURN])
 
 _PICTURE_WIDTH = 420
 _LONGEST_ADDRESS = 250

@@ -10,11 +10,12 @@ from app.adapters.drawing.summary_page import draw_summary
 from app.adapters.fhir import fhir_bundle
 from app.api.analyses import AnalysisDep, find_tissue, overlay_pixels
 from app.api.problems import problem_responses
+from app.api.renderings import IN_TURN
 from app.api.runtime import RepositoryDep
 from app.core.errors import UnknownResource
 from app.core.values import Analysis, Target, View
 
-router = APIRouter(prefix="/v1/analyses/{analysis_id}", tags=["results"])
+router = APIRouter(prefix="/v1/analyses/{analysis_id}", tags=["results"], dependencies=[IN_TURN])
 
 DICOM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/dicom": {"schema": {"type": "string", "format": "binary"}}}, "description": "DICOM"}

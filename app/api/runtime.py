@@ -3,9 +3,10 @@
 The dependencies are coroutines: FastAPI would hand each plain function to another thread, at every call.
 """
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import Annotated, Final
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from app.adapters.storage.audit_trail import AuditTrail
@@ -18,6 +19,8 @@ from app.api.access import Gatekeeper
 from app.core.errors import AnalysisError, BundleError
 from app.service import AnalysisService
 from app.studies import StudyService
+
+RENDERINGS_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +41,8 @@ class Runtime:
     gatekeeper : Gatekeeper
     max_stow_parts : int
         Instances of one request.
+    renderings : CapacityLimiter
+        Places of those who draw an answer.
     """
 
     pulse: Pulse
@@ -49,6 +54,7 @@ class Runtime:
     retention: Retention
     gatekeeper: Gatekeeper
     max_stow_parts: int
+    renderings: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(RENDERINGS_AT_ONCE))
 
     def close(self) -> None:
         """Stop what works in threads of its own."""

@@ -210,6 +210,55 @@ def test_a_zip_is_opened(page: Page, study: Mapping[View, Path], tmp_path: Path,
     expect(page.locator("#hint")).to_have_text("Ready to be analysed.")
 
 
+def test_what_a_mac_puts_beside_the_files_is_not_counted(
+    page: Page, study: Mapping[View, Path], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
+        for number, path in enumerate(study.values()):
+            archive.write(path, f"study/IM{number}")
+        for number in range(70):
+            archive.writestr(f"__MACOSX/study/._IM{number}", "resource fork")
+        archive.writestr("study/.DS_Store", "folder")
+    page.goto("/")
+    choose(page, tmp_path / "mac.zip")
+    expect(page.locator("#hint")).to_have_text("Ready to be analysed.")
+
+
+def test_a_zip64_is_opened(
+    page: Page, study: Mapping[View, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As programs write it that do not know beforehand how large a ZIP will be."""
+    for limit in ("ZIP64_LIMIT", "ZIP_FILECOUNT_LIMIT"):
+        monkeypatch.setattr(zipfile, limit, 0)
+    with zipfile.ZipFile(tmp_path / "large.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, path in enumerate(study.values()):
+            archive.write(path, f"IM{number}")
+    assert b"PK\6\6" in (tmp_path / "large.zip").read_bytes()
+    page.goto("/")
+    choose(page, tmp_path / "large.zip")
+    expect(page.locator("#hint")).to_have_text("Ready to be analysed.")
+
+
+def test_one_file_that_is_too_large_or_damaged_does_not_keep_the_others_out(
+    page: Page, study: Mapping[View, Path], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "study.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, path in enumerate(study.values()):
+            archive.write(path, f"IM{number}")
+        archive.writestr("cine", bytes(40 << 20))
+        archive.writestr("damaged", b"the only file that says this" * 9)
+        at = archive.getinfo("damaged").header_offset + 30 + len("damaged")
+    content = bytearray((tmp_path / "study.zip").read_bytes())
+    content[at : at + 8] = b"\xff" * 8
+    (tmp_path / "study.zip").write_bytes(content)
+    page.goto("/")
+    choose(page, tmp_path / "study.zip")
+    expect(page.locator("#hint")).to_have_text("Ready to be analysed.")
+    others = page.locator("#others .file")
+    expect(others.filter(has_text="cine")).to_contain_text("larger than 32 MiB")
+    expect(others.filter(has_text="damaged")).to_contain_text("damaged in the ZIP")
+
+
 def test_a_cut_off_zip_is_refused(page: Page, study: Mapping[View, Path], tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:
         archive.write(study[View.LIVER_KIDNEY], "IM0")

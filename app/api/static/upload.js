@@ -67,6 +67,7 @@ async function look(fresh) {
 }
 
 async function preview(item) {
+  if (item.file.problem) return refuse(item, [item.file.problem]);
   if (item.file.size > maxBytes) return refuse(item, [`The file is larger than ${maxBytes >> 20} MiB. Choose a single or a compressed frame.`]);
   const form = new FormData();
   form.append("file", item.file, "file.dcm"); // never the sender's file name: it may be a patient's
