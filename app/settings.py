@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     oidc_jwks_url: str = Field("", description="The issuer's keys; by default its discovery document says where.")
     oidc_scope_claim: str = Field("scope", description="Claim with the scopes; dots lead into objects.")
     oidc_scope_prefix: str = Field("liver-pdff:", description="Stands before each scope in the claim.")
+    oidc_max_hours: Annotated[float, Field(gt=0)] = Field(
+        24, description="A token that is valid for longer than so many hours from now on is refused."
+    )
     tls_certificate: Path | None = Field(None, description="PEM file of the certificate and its chain.")
     tls_key: Path | None = Field(None, description="PEM file of the certificate's key.")
     trusted_proxies: str = Field(
@@ -152,6 +155,7 @@ class Settings(BaseSettings):
             jwks_url=self.oidc_jwks_url,
             scope_claim=self.oidc_scope_claim,
             scope_prefix=self.oidc_scope_prefix,
+            max_hours=self.oidc_max_hours,
         )
 
 

@@ -3,9 +3,10 @@
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final
 from urllib.request import Request, urlopen
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Asymmetric only: with HS256 the public key would serve as the secret."""
+_RSA_ALGORITHMS: Final = tuple(name for name in ALGORITHMS if name.startswith(("RS", "PS")))
+SECONDS_PER_HOUR: Final = 3600
 LEEWAY_S: Final = 30
 KEYS_FRESH_S: Final = 300
 MIN_REFRESH_S: Final = 10
@@ -26,6 +29,8 @@ TIMEOUT_S: Final = 3
 RETRY_AFTER_S: Final = 5
 _MAX_DOCUMENT_BYTES: Final = 1 << 20
 _DOTS_IN_A_TOKEN: Final = 2
+Keys = dict[tuple[str | None, str | None], jwt.PyJWK]
+"""By key id and algorithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class IssuerSettings:
         Claim that holds the scopes, a text with blanks or a list; dots lead into objects, as in ``realm_access.roles``.
     scope_prefix : str
         Stands before a scope of ours.
+    max_hours : float
+        A token that is valid for longer from now on is refused: one that is lost could be used as long.
     """
 
     issuer: str
@@ -51,6 +58,7 @@ class IssuerSettings:
     jwks_url: str = ""
     scope_claim: str = "scope"
     scope_prefix: str = "liver-pdff:"
+    max_hours: float = 24
 
 
 class Issuer:
@@ -63,7 +71,7 @@ class Issuer:
 
     def __init__(self, settings: IssuerSettings) -> None:
         self._settings = settings
-        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._keys: Keys = {}
         self._fetched = -float("inf")
         self._lock = Lock()
 
@@ -78,7 +86,8 @@ class Issuer:
             If the issuer's keys cannot be fetched.
         """
         try:
-            key = self._key(jwt.get_unverified_header(token).get("kid"))
+            header = jwt.get_unverified_header(token)
+            key = self._key(header.get("kid"), header.get("alg"))
             claims = jwt.decode(
                 token,
                 key,
@@ -92,36 +101,65 @@ class Issuer:
             raise Unauthenticated("The token is not valid here and now. Get a new one from the issuer.") from error
         if not isinstance(claims["sub"], str) or not claims["sub"].strip():
             raise Unauthenticated("The token does not say whose it is: its `sub` is empty.")
+        if claims["exp"] - time() > SECONDS_PER_HOUR * self._settings.max_hours:
+            raise Unauthenticated(
+                f"The token is valid for more than {self._settings.max_hours:g} hours. Get a shorter one."
+            )
         return Principal(f"oidc:{claims['sub']}", read_scopes(claims, self._settings))
 
-    def _key(self, key_id: str | None) -> jwt.PyJWK:
+    def _key(self, key_id: str | None, algorithm: str | None) -> jwt.PyJWK:
         with self._lock:
             age_s = monotonic() - self._fetched
             if not self._keys and age_s <= RETRY_AFTER_S:
                 raise _unavailable()  # it has just failed to answer, and asking again would make every token wait
-            if not self._keys or age_s > KEYS_FRESH_S or (key_id not in self._keys and age_s > MIN_REFRESH_S):
+            is_known = any(each == key_id for each, _ in self._keys)
+            if not self._keys or age_s > KEYS_FRESH_S or (not is_known and age_s > MIN_REFRESH_S):
                 self._refresh()
-            if key_id not in self._keys:
-                raise Unauthenticated("The token is signed with a key that the issuer does not publish.")
-            return self._keys[key_id]
+            key = self._keys.get((key_id, algorithm))
+            if key is None:
+                raise Unauthenticated("The token is signed with a key, or in a way, that the issuer does not publish.")
+            return key
 
     def _refresh(self) -> None:
         """Fetch the keys; those that are known stay in use while the issuer does not answer."""
         self._fetched = monotonic()
         try:
-            keys = jwt.PyJWKSet.from_dict(fetch_json(self._jwks_url())).keys
-        except (OSError, ValueError, KeyError, jwt.PyJWTError) as error:
+            keys = read_keys(fetch_json(self._jwks_url()))
+        except (OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
             logger.warning("the issuer's keys cannot be fetched: %s", type(error).__name__)
             if not self._keys:
                 raise _unavailable() from error
         else:
-            self._keys = {key.key_id: key for key in keys}
+            self._keys = keys
 
     def _jwks_url(self) -> str:
         settings = self._settings
         if settings.jwks_url:
             return settings.jwks_url
         return str(fetch_json(f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration")["jwks_uri"])
+
+
+def read_keys(document: Mapping[str, Any]) -> Keys:
+    """Read the keys of a JSON Web Key Set (RFC 7517) that can verify a token.
+
+    A key need not say its algorithm (4.4): one of RSA is then good for all of RSA's. Other keys that tokens are not
+    signed with are passed over.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    found: Keys = {}
+    for each in document["keys"]:
+        says_none = each.get("kty") == "RSA" and not each.get("alg")
+        for algorithm in _RSA_ALGORITHMS if says_none else (each.get("alg"),):
+            with suppress(jwt.PyJWTError):  # of another kind, or damaged
+                key = jwt.PyJWK(each, algorithm)
+                found[each.get("kid"), key.algorithm_name] = key
+    if not found:
+        raise ValueError("no usable key")
+    return found
 
 
 def _unavailable() -> IssuerUnavailable:

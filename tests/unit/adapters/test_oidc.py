@@ -19,6 +19,7 @@ from app.core.errors import IssuerUnavailable, Unauthenticated
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+SECRET = bytes(range(32))
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -94,6 +95,7 @@ def test_a_token_names_its_subject_and_scopes(server: IssuerServer, issuer: Issu
         {"exp": None},
         {"exp": 1},
         {"nbf": 2**31},
+        {"exp": 2**32},
     ],
 )
 def test_a_token_for_somebody_else_or_another_time_is_refused(
@@ -118,6 +120,38 @@ def test_a_forged_token_is_refused(server: IssuerServer, issuer: Issuer) -> None
     for token in forged:
         with pytest.raises(Unauthenticated):
             issuer.verify(token)
+
+
+@pytest.mark.parametrize(("hours", "is_taken"), [(23, True), (25, False)])
+def test_a_token_is_valid_for_a_day_at_most(server: IssuerServer, issuer: Issuer, hours: int, is_taken: bool) -> None:
+    token = server.token(exp=int(time.time()) + 3600 * hours)
+    if is_taken:
+        assert issuer.verify(token)
+    else:
+        with pytest.raises(Unauthenticated, match="more than 24 hours"):
+            issuer.verify(token)
+
+
+@pytest.mark.parametrize("said", ["RS256", None])
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "PS384"])
+def test_a_key_that_names_no_algorithm_is_good_for_all_of_its_kind(
+    server: IssuerServer, issuer: Issuer, said: str | None, algorithm: str
+) -> None:
+    if said:
+        server.jwks["keys"][0]["alg"] = said
+    token = server.token(algorithm=algorithm)
+    if said in (None, algorithm):
+        assert issuer.verify(token)
+    else:
+        with pytest.raises(Unauthenticated):
+            issuer.verify(token)
+
+
+def test_keys_of_other_kinds_are_passed_over(server: IssuerServer, issuer: Issuer) -> None:
+    server.jwks["keys"] = [{"kty": "oct", "k": SECRET.hex()}, {"kty": "new"}, {}, *server.jwks["keys"]]
+    assert issuer.verify(server.token())
+    with pytest.raises(Unauthenticated):
+        issuer.verify(jwt.encode({"sub": "x"}, jwt.utils.base64url_decode(SECRET.hex()), "HS256"))
 
 
 def test_a_new_key_of_the_issuer_is_found_but_not_looked_for_at_every_request(
