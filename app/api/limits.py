@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.adapters.telemetry.metrics import Metrics
+from app.api.addresses import route_path
 from app.api.problems import problem_response
 from app.core.errors import AnalysisError, Overloaded, UploadTooLarge
 
@@ -61,7 +62,7 @@ class UploadLimits:
         if scope["type"] != "http" or scope["method"] != HTTPMethod.POST:
             await self.app(scope, receive, send)
             return
-        bounds = next(bounds for prefix, bounds in self.bounds.items() if scope["path"].startswith(prefix))
+        bounds = next(bounds for prefix, bounds in self.bounds.items() if route_path(scope).startswith(prefix))
         if refusal := self._refusal(scope, bounds):
             self.metrics.refusal(refusal.code)
             await problem_response(refusal)(scope, receive, send)
