@@ -76,7 +76,7 @@ def serve(
         server_header=False,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
-        forwarded_allow_ips=settings.trusted_proxies,
+        proxy_headers=False,  # see app.api.addresses
         http=bounded_connections(settings.head_timeout_s, lambda why: app.state.runtime.metrics.closed_connection(why)),
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,

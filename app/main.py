@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.adapters.bundle.store import Bundle, load_bundle
@@ -26,8 +25,9 @@ from app.adapters.storage.retention import Retention
 from app.adapters.storage.study_repository import StudyRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.adapters.telemetry.traces import tracing
-from app.api import analyses, audit, pages, previews, reports, results, stow, studies, system
+from app.api import analyses, audit, documentation, pages, previews, reports, results, stow, studies, system
 from app.api.access import AccessControl, Gatekeeper, add_security
+from app.api.addresses import Addresses, check_free
 from app.api.limits import HeadAsGet, UploadLimits
 from app.api.observation import Observation
 from app.api.problems import STATUS, add_problem_schema, install_problem_handlers
@@ -45,6 +45,9 @@ from app.settings import MIB, Settings, read_view_rules
 from app.studies import StudyService
 
 logger = logging.getLogger(__name__)
+
+_MODULES = (analyses, previews, results, reports, studies, stow, pages, audit, system, documentation)
+ROUTERS = tuple(module.router for module in _MODULES)
 
 DESCRIPTION = f"""
 Estimates liver fat (PDFF, %) from four B-mode ultrasound views of one liver, after Byra et al. 2021
@@ -91,7 +94,14 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
                 yield
             del app.state.runtime  # FastAPI's caches keep stopped applications; this frees the weights
 
-    app = FastAPIOffline(title="liver-pdff", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="liver-pdff",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # app.api.documentation has them
+        redoc_url=None,
+    )
     app.add_middleware(
         UploadLimits,
         metrics=metrics,
@@ -101,12 +111,15 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
     )
     app.add_middleware(AccessControl, metrics=metrics)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(Addresses, metrics=metrics, public=settings.address, proxies=settings.proxies)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observation)
     install_problem_handlers(app, metrics)
-    for module in (analyses, previews, results, reports, studies, stow, pages, audit, system):
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("app.api", "static")]))
+    app.mount(documentation.FILES, documentation.SCRIPTS)
+    check_free(settings.address.root_path, [*app.routes, *(route for router in ROUTERS for route in router.routes)])
     add_problem_schema(app.openapi())
     add_security(app.openapi())
     return app

@@ -15,6 +15,7 @@ from app.adapters.bundle.onnx_networks import Provider
 from app.adapters.machine.cpus import usable_cpus
 from app.adapters.oidc import IssuerSettings
 from app.adapters.telemetry.logs import LogFormat
+from app.core.addresses import PublicAddress, TrustedProxies, read_public_address
 from app.core.naming import LANGUAGES, ViewRule, language_rules
 from app.core.screens.values import ScreenPolicy
 from app.core.values import View
@@ -96,8 +97,17 @@ class Settings(BaseSettings):
     )
     tls_certificate: Path | None = Field(None, description="PEM file of the certificate and its chain.")
     tls_key: Path | None = Field(None, description="PEM file of the certificate's key.")
+    root_path: str = Field(
+        "", description="Path under which a proxy offers the service: /liver. Requests come with it or without it."
+    )
+    public_url: str = Field(
+        "",
+        description="Address at which people reach the service: https://pacs.example.org/liver. All links lead there, "
+        "whatever a request's Host header says; its path is the root path.",
+    )
     trusted_proxies: str = Field(
-        "127.0.0.1", description="Addresses, with commas, whose X-Forwarded-For says where a request comes from."
+        "127.0.0.1",
+        description="Addresses and networks, with commas, of proxies whose X-Forwarded-For, -Host and -Proto count.",
     )
     dicomweb_authorization: str = Field(
         "", description="Authorization header for the archive that `liver-pdff score` asks.", repr=False
@@ -120,6 +130,17 @@ class Settings(BaseSettings):
             _check_safe(url)
         return self
 
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        read_public_address(self.public_url, self.root_path)
+        return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, proxies: str) -> str:
+        TrustedProxies.parse(proxies)
+        return proxies
+
     @field_validator("view_languages")
     @classmethod
     def _known(cls, codes: str) -> str:
@@ -135,6 +156,16 @@ class Settings(BaseSettings):
     def scanners(self) -> list[str]:
         """Models of scanners that the metrics tell apart."""
         return [name for each in self.scanner_models.split(";") if (name := each.strip())]
+
+    @property
+    def address(self) -> PublicAddress:
+        """Where people reach the service."""
+        return read_public_address(self.public_url, self.root_path)
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """Proxies whose word counts."""
+        return TrustedProxies.parse(self.trusted_proxies)
 
     def check_exposure(self) -> None:
         """Raise ValueError where anybody on the network could do everything, unless that is what was said."""

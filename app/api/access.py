@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.adapters.oidc import Issuer, is_token
 from app.adapters.storage.api_keys import ApiKeys
 from app.adapters.telemetry.metrics import Metrics
+from app.api.addresses import route_path
 from app.api.problems import problem_response, problem_responses
 from app.core.access import ANYONE, Actor, Principal, required_scope
 from app.core.errors import AnalysisError, Forbidden, Unauthenticated
@@ -121,8 +122,8 @@ class AccessControl:
 async def _admit(scope: Scope) -> Actor | None:
     """Give who asks, None where nobody need say; raise if they may not."""
     headers = Headers(scope=scope)
-    _check_origin(scope["method"], headers)
-    needed = required_scope(scope["method"], scope["path"])
+    _check_origin(scope, headers)
+    needed = required_scope(scope["method"], route_path(scope))
     if needed is None:
         return None
     gatekeeper: Gatekeeper = scope["app"].state.runtime.gatekeeper
@@ -133,21 +134,22 @@ async def _admit(scope: Scope) -> Actor | None:
     return Actor(principal.name, client[0] if client else "")
 
 
-def _check_origin(method: str, headers: Headers) -> None:
+def _check_origin(scope: Scope, headers: Headers) -> None:
     """Refuse what another site's page makes a browser send: the browser would add the user's password to it."""
-    if method not in _SAFE and not _is_our_own(headers):
+    if scope["method"] not in _SAFE and not _is_our_own(scope["scheme"], headers):
         raise Forbidden("The request comes from another site's page. Send it from this service's own pages.")
 
 
-def _is_our_own(headers: Headers) -> bool:
+def _is_our_own(scheme: str, headers: Headers) -> bool:
     """Tell whether a request comes from one of our pages, or from no page at all.
 
-    Browsers send Sec-Fetch-Site over https and to the loopback only; over plain http there is only Origin.
+    Browsers send Sec-Fetch-Site over https and to the loopback only; over plain http there is only Origin. A proxy that
+    ends TLS need not say so: the https page of our host is ours, too.
     """
     if site := headers.get("sec-fetch-site"):
         return site in ("none", "same-origin")
-    origin = headers.get("origin")
-    return origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
+    origin, host = headers.get("origin"), headers.get("host", "")
+    return origin is None or origin.lower() in (f"{scheme}://{host}", f"https://{host}")
 
 
 async def get_actor(request: Request) -> Actor:

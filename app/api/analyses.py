@@ -12,6 +12,7 @@ from app.adapters.drawing.png import decode_png
 from app.adapters.storage.audit_trail import Action, about
 from app.adapters.storage.repository import AnalysisRepository
 from app.api.access import ActorDep
+from app.api.addresses import LinksDep
 from app.api.problems import problem_responses
 from app.api.renderings import IN_TURN
 from app.api.runtime import AuditDep, RepositoryDep, RuntimeDep, ServiceDep
@@ -88,7 +89,11 @@ def read_allow_partial(form: Form) -> bool:
     ),
 )
 def post_analysis(
-    service: ServiceDep, form: Annotated[Form, Depends(receive_study)], by: ActorDep, response: Response
+    service: ServiceDep,
+    form: Annotated[Form, Depends(receive_study)],
+    by: ActorDep,
+    link: LinksDep,
+    response: Response,
 ) -> AnalysisOut:
     """Send each view under its own field, or any number of files under `instances`.
 
@@ -96,8 +101,8 @@ def post_analysis(
     """
     analysis, is_new = service.analyse(read_parts(form), by, allow_partial=read_allow_partial(form))
     response.status_code = 201 if is_new else 200
-    response.headers["Location"] = f"/v1/analyses/{analysis.id}"
-    return analysis_out(analysis)
+    response.headers["Location"] = link(f"/v1/analyses/{analysis.id}")
+    return analysis_out(analysis, link)
 
 
 @router.get("/analyses", summary="List analyses, newest first", responses=problem_responses(422, 503))
@@ -105,6 +110,7 @@ def list_analyses(
     repository: RepositoryDep,
     audit: AuditDep,
     by: ActorDep,
+    link: LinksDep,
     study_instance_uid: Annotated[str | None, Query(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)")] = None,
     since: Annotated[AwareDatetime | None, Query(description="Made at this time or later")] = None,
     before: Annotated[AwareDatetime | None, Query(description="Made earlier than this time")] = None,
@@ -116,7 +122,7 @@ def list_analyses(
         study_instance_uid=study_instance_uid, limit=limit, cursor=cursor, since=since, before=before
     )
     audit.record(by, (about(Action.READ, analysis) for analysis in page))
-    return AnalysisPage(analyses=[analysis_out(analysis) for analysis in page], next_cursor=next_cursor)
+    return AnalysisPage(analyses=[analysis_out(analysis, link) for analysis in page], next_cursor=next_cursor)
 
 
 def find_analysis(analysis_id: AnalysisId, repository: RepositoryDep, audit: AuditDep, by: ActorDep) -> Analysis:
@@ -132,9 +138,9 @@ AnalysisDep = Annotated[Analysis, Depends(find_analysis)]
 
 
 @router.get("/analyses/{analysis_id}", summary="One stored analysis", responses=problem_responses(404, 422, 503))
-def get_analysis(analysis: AnalysisDep) -> AnalysisOut:
+def get_analysis(analysis: AnalysisDep, link: LinksDep) -> AnalysisOut:
     """Give a stored analysis, as it was answered."""
-    return analysis_out(analysis)
+    return analysis_out(analysis, link)
 
 
 @router.delete(

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.adapters.telemetry.metrics import Metrics
+from app.api.addresses import route_path
 from app.api.problems import problem_response
 from app.api.senders import SLOW_BYTES_PER_S, STALLED_S, BodyBounds, Sender
 from app.core.errors import AnalysisError, Overloaded, UploadTimeout, UploadTooLarge
@@ -54,7 +55,7 @@ class UploadLimits:
         if scope["type"] != "http" or scope["method"] != HTTPMethod.POST:
             await self.app(scope, receive, send)
             return
-        bounds = next(bounds for prefix, bounds in self.bounds.items() if scope["path"].startswith(prefix))
+        bounds = next(bounds for prefix, bounds in self.bounds.items() if route_path(scope).startswith(prefix))
         sender = Sender(receive, bounds)
         if refusal := _announced_too_large(scope, bounds) or await self._refusal(sender):
             self.metrics.refusal(refusal.code)

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.adapters.telemetry.logs import REQUEST_ID, REQUEST_ID_HEADER
 from app.adapters.telemetry.traces import request_span
+from app.api.addresses import route_path
 
 logger = logging.getLogger(__name__)
 
@@ -74,5 +75,5 @@ def _log(scope: Scope, status: int, started: float) -> None:
         "status": status,
         "elapsed_ms": round(1000 * (time.perf_counter() - started)),
     }
-    level = logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO
+    level = logging.DEBUG if route_path(scope).startswith(_QUIET) else logging.INFO
     logger.log(level, "request %s", " ".join(f"{name}={value}" for name, value in said.items()), extra=said)

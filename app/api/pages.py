@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from app import __version__
 from app.adapters.storage.audit_trail import Action, about
 from app.api.access import ActorDep
+from app.api.addresses import LinksDep
 from app.api.runtime import AuditDep, RepositoryDep, RuntimeDep
 from app.api.templating import TEMPLATES
 from app.core.errors import BundleError
@@ -24,9 +25,9 @@ Day = Annotated[date | None, BeforeValidator(lambda text: text or None)]
 
 
 @router.get("/", include_in_schema=False)
-def get_upload_page(runtime: RuntimeDep) -> HTMLResponse:
+def get_upload_page(runtime: RuntimeDep, link: LinksDep) -> HTMLResponse:
     """Show the page that takes a study by hand."""
-    said = {"notice": NOTICE, "limits": LIMITS, "views": VIEW_NAMES, "version": __version__}
+    said = {"link": link, "notice": NOTICE, "limits": LIMITS, "views": VIEW_NAMES, "version": __version__}
     return HTMLResponse(TEMPLATES.get_template("upload.html").render(**said, **_readiness(runtime.service)))
 
 
@@ -35,6 +36,7 @@ def get_list_page(
     repository: RepositoryDep,
     audit: AuditDep,
     by: ActorDep,
+    link: LinksDep,
     study: Annotated[str, Query(pattern=r"^[0-9.]{0,64}$")] = "",
     first_day: Day = None,
     last_day: Day = None,
@@ -53,7 +55,11 @@ def get_list_page(
     older = {name: value for name, value in {**asked, "cursor": next_cursor}.items() if value} if next_cursor else {}
     return HTMLResponse(
         TEMPLATES.get_template("analyses.html").render(
-            notice=NOTICE, analyses=found, older=f"/analyses?{urlencode(older)}" if older else None, **asked
+            link=link,
+            notice=NOTICE,
+            analyses=found,
+            older=link(f"/analyses?{urlencode(older)}") if older else None,
+            **asked,
         )
     )
 

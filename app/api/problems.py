@@ -62,6 +62,7 @@ STATUS: Mapping[type[AnalysisError], int] = {
     errors.StorageUnavailable: 503,
     errors.UnknownResource: 404,
     errors.InvalidRequest: 422,
+    errors.InvalidHost: 400,
     errors.NotAcceptable: 406,
     errors.InternalError: 500,
     errors.BundleUnreadable: 503,
@@ -115,9 +116,11 @@ def _example(error: type[AnalysisError], status: int) -> dict[str, object]:
 
 
 def add_problem_schema(document: dict[str, Any]) -> None:
-    """Put the schemas that `problem_responses` refers to into an OpenAPI document."""
+    """Put the schemas that `problem_responses` refers to into an OpenAPI document, and what any call may answer."""
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
+    for operation in (each for operations in document["paths"].values() for each in operations.values()):
+        operation["responses"].setdefault("400", _documented(400))
 
 
 def problem_response(error: AnalysisError) -> JSONResponse:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from app import __version__
 from app.adapters.bundle.manifest import Evaluation
 from app.adapters.drawing.pictures import draw_overlay, shrink
 from app.adapters.drawing.png import decode_png, encode_png
+from app.api.addresses import LinksDep
 from app.api.analyses import AnalysisDep, find_tissue
 from app.api.previews import data_uri
 from app.api.problems import problem_responses
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/v1/analyses/{analysis_id}", tags=["analyses"], depen
 
 _PICTURE_WIDTH = 420
 _LONGEST_ADDRESS = 250
-"""The sender's Host header is part of it; a longer one makes a code that no camera reads."""
+"""Host name and root path may be long; a longer one makes a code that no camera reads."""
 PDF = "application/pdf"
 
 
@@ -35,9 +36,9 @@ PDF = "application/pdf"
     response_class=HTMLResponse,
     responses=problem_responses(404, 422, 503),
 )
-def get_report(analysis: AnalysisDep, repository: RepositoryDep, runtime: RuntimeDep, request: Request) -> HTMLResponse:
+def get_report(analysis: AnalysisDep, repository: RepositoryDep, runtime: RuntimeDep, link: LinksDep) -> HTMLResponse:
     """Render a stored analysis as one self-contained page."""
-    return HTMLResponse(render_html(_report(analysis, repository, runtime, request)))
+    return HTMLResponse(render_html(_report(analysis, repository, runtime, link)))
 
 
 @router.get(
@@ -49,16 +50,16 @@ def get_report(analysis: AnalysisDep, repository: RepositoryDep, runtime: Runtim
         **problem_responses(404, 422, 503),
     },
 )
-def get_report_pdf(analysis: AnalysisDep, repository: RepositoryDep, runtime: RuntimeDep, request: Request) -> Response:
+def get_report_pdf(analysis: AnalysisDep, repository: RepositoryDep, runtime: RuntimeDep, link: LinksDep) -> Response:
     """Render a stored analysis as one page to file; its QR code leads back to the analysis."""
     name = f'inline; filename="liver-pdff-{analysis.id}.pdf"'
-    pdf = render_pdf(_report(analysis, repository, runtime, request))
+    pdf = render_pdf(_report(analysis, repository, runtime, link))
     return Response(pdf, media_type=PDF, headers={"Content-Disposition": name})
 
 
-def _report(analysis: Analysis, repository: RepositoryDep, runtime: RuntimeDep, request: Request) -> Report:
+def _report(analysis: Analysis, repository: RepositoryDep, runtime: RuntimeDep, link: LinksDep) -> Report:
     tissues = {view.view: decode_png(find_tissue(repository, analysis, view.view)) for view in analysis.estimate.views}
-    address = str(request.url_for("get_report", analysis_id=analysis.id))
+    address = link.absolute(f"/v1/analyses/{analysis.id}/report")
     shown = address if len(address) <= _LONGEST_ADDRESS else ""
     return make_report(analysis, tissues, _evaluation(runtime.service, analysis), shown)
 

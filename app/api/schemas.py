@@ -1,5 +1,6 @@
 """Response bodies; units stand in the field names."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -179,9 +180,16 @@ class Health(_Out):
     status: str
 
 
-def analysis_out(analysis: Analysis) -> AnalysisOut:
-    """Write a stored analysis as a response."""
-    estimate = analysis.estimate
+def analysis_out(analysis: Analysis, link: Callable[[str], str]) -> AnalysisOut:
+    """Write a stored analysis as a response.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    link : callable
+        Makes an address for the client of one of our paths: `app.api.addresses.Links`.
+    """
+    estimate, address = analysis.estimate, link(f"/v1/analyses/{analysis.id}")
     return AnalysisOut(
         id=analysis.id,
         study_instance_uid=estimate.study_instance_uid,
@@ -189,20 +197,19 @@ def analysis_out(analysis: Analysis) -> AnalysisOut:
         complete=estimate.complete,
         bundle=BundleOut.model_validate(analysis.bundle),
         estimate=_estimate_out(estimate),
-        views=[_view_out(analysis.id, view) for view in estimate.views],
+        views=[_view_out(address, view) for view in estimate.views],
         warnings=[WarningOut.model_validate(warning) for warning in all_warnings(analysis.bundle, estimate)],
-        dicom_urls=_dicom_urls(analysis),
-        fhir_url=f"/v1/analyses/{analysis.id}/fhir",
+        dicom_urls=_dicom_urls(address, estimate),
+        fhir_url=f"{address}/fhir",
     )
 
 
-def _dicom_urls(analysis: Analysis) -> list[str]:
+def _dicom_urls(address: str, estimate: Estimate) -> list[str]:
     """Name every result object of an analysis; none if its images cannot be referenced."""
-    if not analysis.estimate.is_referable:
+    if not estimate.is_referable:
         return []
-    base = f"/v1/analyses/{analysis.id}"
-    overlays = [f"{base}/views/{view.view}/overlay.dcm" for view in analysis.estimate.views]
-    return [f"{base}/sr.dcm", f"{base}/summary.dcm", *overlays]
+    overlays = [f"{address}/views/{view.view}/overlay.dcm" for view in estimate.views]
+    return [f"{address}/sr.dcm", f"{address}/summary.dcm", *overlays]
 
 
 def _estimate_out(estimate: Estimate) -> EstimateOut:
@@ -218,8 +225,8 @@ def _estimate_out(estimate: Estimate) -> EstimateOut:
     )
 
 
-def _view_out(analysis_id: str, view: ViewEstimate) -> ViewOut:
-    base = f"/v1/analyses/{analysis_id}/views/{view.view}"
+def _view_out(address: str, view: ViewEstimate) -> ViewOut:
+    base = f"{address}/views/{view.view}"
     return ViewOut(
         view=view.view,
         view_source=view.view_source,

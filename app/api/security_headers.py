@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.addresses import route_path
+
 _EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -57,7 +59,7 @@ class SecurityHeaders:
 
 def security_headers(scope: Scope) -> Mapping[str, str]:
     """Choose the headers of one answer."""
-    path: str = scope["path"]
+    path = route_path(scope)
     is_docs = path.startswith(_DOCS)
     policy = _DOCS_POLICY if is_docs else _PAGE_POLICY if path in _PAGES else _ANSWER_POLICY
     return {

@@ -1,5 +1,6 @@
 """GET /v1/studies: what is known of a study that fills up."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Path
 
 from app.adapters.storage.audit_trail import Action, Event, study_digest
 from app.api.access import ActorDep
+from app.api.addresses import LinksDep
 from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep
 from app.api.schemas import (
@@ -33,7 +35,7 @@ Uid = Annotated[str, Path(pattern=r"^[0-9.]{1,64}$", description="(0020,000D)", 
 @router.get(
     "/studies/{study_instance_uid}", summary="What is known of a study", responses=problem_responses(404, 422, 503)
 )
-def get_study(study_instance_uid: Uid, runtime: RuntimeDep, by: ActorDep) -> StudyOut:
+def get_study(study_instance_uid: Uid, runtime: RuntimeDep, by: ActorDep, link: LinksDep) -> StudyOut:
     """Tell which views are in, which image stands for each and why, what was set aside, and what was answered.
 
     What `POST /v1/analyses` refuses is answered at once and leaves nothing behind, so it is not listed here.
@@ -43,10 +45,10 @@ def get_study(study_instance_uid: Uid, runtime: RuntimeDep, by: ActorDep) -> Stu
         raise UnknownResource("No view of this study is in. Send it to /v1/analyses or /dicom-web/studies.")
     read = Event(Action.READ, state.current.id if state.current else "", study_digest(study_instance_uid))
     runtime.audit.record(by, [read])
-    return study_out(study_instance_uid, state)
+    return study_out(study_instance_uid, state, link)
 
 
-def study_out(study_instance_uid: str, state: StudyState) -> StudyOut:
+def study_out(study_instance_uid: str, state: StudyState, link: Callable[[str], str]) -> StudyOut:
     """Write a study's state as a response."""
     views_in = {view.view for analysis in state.valid for view in analysis.estimate.views} | set(state.choices)
     return StudyOut(
@@ -58,10 +60,13 @@ def study_out(study_instance_uid: str, state: StudyState) -> StudyOut:
         set_aside=[_set_aside_out(each, reason) for each, reason in set_aside(state.instances, state.shown)],
         refused=[_set_aside_out(each, each.reason) for each in state.instances if each.refused and each.reason],
         waiting_for=WarningOut.model_validate(state.obstacle) if state.obstacle and state.instances else None,
-        analysis=analysis_out(state.current) if state.current else None,
+        analysis=analysis_out(state.current, link) if state.current else None,
         superseded=[
             AnalysisReference(
-                id=each.id, created_at=each.created_at, complete=each.estimate.complete, url=f"/v1/analyses/{each.id}"
+                id=each.id,
+                created_at=each.created_at,
+                complete=each.estimate.complete,
+                url=link(f"/v1/analyses/{each.id}"),
             )
             for each in state.analyses
             if state.current is None or each.id != state.current.id

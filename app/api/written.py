@@ -24,7 +24,7 @@ _ADDRESSES: dict[str, Any] = {
 
 def document(analysis: Analysis) -> dict[str, Any]:
     """Write an answer as POST /v1/analyses does, without the addresses of what is not stored."""
-    return analysis_out(analysis).model_dump(mode="json", exclude=_ADDRESSES)
+    return analysis_out(analysis, link=str).model_dump(mode="json", exclude=_ADDRESSES)
 
 
 def describe(analysis: Analysis) -> str:

@@ -49,7 +49,7 @@ ANYONE = Principal("anyone", frozenset(AccessScope))
 SERVICE = Actor("service")
 """The service, where nobody asked: housekeeping, the command line."""
 
-_OPEN_PATHS = ("/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/favicon.ico")
+_OPEN_PATHS = ("/livez", "/readyz", "/docs", "/redoc", "/openapi.json", "/favicon.ico")
 _OPEN_FOLDERS = ("/static-offline-docs/", "/static/")
 
 

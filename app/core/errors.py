@@ -11,8 +11,8 @@
     ├─ ImageError      NoTissue · ColourDoppler · MultipleTissueRegions
     ├─ InferenceError  InferenceFailed · NonFiniteOutput
     ├─ AccessError     Unauthenticated · Forbidden · IssuerUnavailable
-    ├─ ServiceError    Overloaded · StorageUnavailable · UnknownResource · InvalidRequest · NotAcceptable ·
-    │                  InternalError
+    ├─ ServiceError    Overloaded · StorageUnavailable · UnknownResource · InvalidRequest · InvalidHost ·
+    │                  NotAcceptable · InternalError
     └─ BundleError     BundleUnreadable · ChecksumMismatch · SignatureMismatch · GraphMismatch ·
                        GoldenMismatch · ProviderUnavailable
 
@@ -213,6 +213,10 @@ class UnknownResource(ServiceError):
 
 class InvalidRequest(ServiceError):
     """A parameter of the request is not what the interface says."""
+
+
+class InvalidHost(ServiceError):
+    """The Host header, or what a trusted proxy says of it, is no host name with an optional port."""
 
 
 class NotAcceptable(ServiceError):

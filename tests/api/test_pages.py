@@ -115,8 +115,8 @@ class TestPdf:
         assert all(remark in text for remark in remarks)
         assert client.get(f"{base}/report.pdf").content == client.get(f"{base}/report.pdf").content
 
-    @pytest.mark.parametrize("host", ["a<b>&c", "x" * 3000])
-    def test_a_strange_host_is_text_or_left_out(self, client: TestClient, host: str) -> None:
+    @pytest.mark.parametrize("host", ["pacs", "x" * 230])
+    def test_an_address_too_long_for_a_camera_is_left_out(self, client: TestClient, host: str) -> None:
         base = f"/v1/analyses/{post(client, four_view_study()).json()['id']}"
         answer = client.get(f"{base}/report.pdf", headers={"host": host})
         assert answer.is_success

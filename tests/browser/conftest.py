@@ -48,7 +48,7 @@ def complaints() -> list[str]:
 @pytest.fixture
 def page(browser: Browser, address: str, complaints: list[str]) -> Iterator[Page]:
     """An empty page; at the end nothing must have been complained of."""
-    context = browser.new_context(base_url=address)
+    context = browser.new_context(base_url=address, ignore_https_errors=address.startswith("https"))
     page = context.new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -24,9 +24,13 @@ pytestmark = pytest.mark.real
 @pytest.fixture(scope="module")
 def manifests() -> dict[str, Any]:
     """Every object by its kind."""
+    return kustomized("docker/kubernetes")
+
+
+def kustomized(folder: str) -> dict[str, Any]:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed (Debian package kubernetes-client)")
-    command = ["kubectl", "kustomize", str(ROOT / "docker/kubernetes")]
+    command = ["kubectl", "kustomize", str(ROOT / folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return {each["kind"]: each for each in YAML(typ="safe").load_all(done.stdout)}
@@ -112,3 +116,23 @@ def test_policies_and_services_choose_the_pods(manifests: Mapping[str, Any]) -> 
     policy = manifests["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"].items()
     assert policy <= labels
     assert policy <= manifests["Job"]["spec"]["template"]["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_overlay_offers_the_service_under_a_path(manifests: Mapping[str, Any], version: str) -> None:
+    overlay = kustomized("docker/kubernetes-path")
+    for manifest in overlay.values():
+        kubernetes_validate.validate(manifest, version, strict=True)
+    settings = Settings.model_validate(
+        {name.removeprefix("LIVER_PDFF_").lower(): value for name, value in overlay["ConfigMap"]["data"].items()}
+    )
+    [rule] = overlay["Ingress"]["spec"]["rules"]
+    [path] = rule["http"]["paths"]
+    assert (settings.address.authority, settings.address.root_path) == (rule["host"], path["path"])
+    service = path["backend"]["service"]
+    assert service["name"] == overlay["Service"]["metadata"]["name"]
+    assert service["port"]["name"] in [port["name"] for port in overlay["Service"]["spec"]["ports"]]
+    limits = overlay["Ingress"]["metadata"]["annotations"]
+    assert int(limits["nginx.ingress.kubernetes.io/proxy-body-size"].rstrip("m")) > settings.max_stow_mib
+    assert int(limits["nginx.ingress.kubernetes.io/proxy-read-timeout"]) >= settings.stow_timeout_s
+    assert overlay["ConfigMap"]["data"].items() > manifests["ConfigMap"]["data"].items()

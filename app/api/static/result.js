@@ -60,7 +60,7 @@ function fade() {
 }
 
 function links(analysis) {
-  const base = `/v1/analyses/${analysis.id}`;
+  const base = `${document.body.dataset.rootPath}/v1/analyses/${analysis.id}`;
   const found = [["Report to print", `${base}/report`], ["PDF", `${base}/report.pdf`], ["JSON", base], ["FHIR", analysis.fhir_url]];
   if (analysis.dicom_urls.length) found.push(["DICOM structured report", analysis.dicom_urls[0]]);
   return found.map(([text, href]) => element("a", { textContent: text, href }));

@@ -91,7 +91,7 @@ function refuse(item, says) {
 /** Send a form; a service that is busy says when to come back, one that has no bundle does not. */
 async function send(path, form) {
   for (let tries = 1; ; tries++) {
-    const answer = await fetch(path, { method: "POST", body: form });
+    const answer = await fetch(document.body.dataset.rootPath + path, { method: "POST", body: form });
     const pause_s = Number(answer.headers.get("Retry-After"));
     if (answer.status !== BUSY || !pause_s || tries === TRIES) return answer;
     await new Promise((resolve) => setTimeout(resolve, 1000 * pause_s));

@@ -94,12 +94,13 @@ class Service:
             raise ServiceRefused(f"the answer has no {error}: is the service of another version?") from error
 
     def fetch(self, path: str) -> bytes:
-        """Read a result object.
+        """Read a result object, which the service names with the path under which a proxy offers it.
 
         Raises
         ------
         ServiceUnavailable, ServiceRefused
         """
+        path = path.removeprefix(self._prefix) if path.startswith(f"{self._prefix}/") else path
         status, answer = self._request("GET", path, {"Accept": "application/dicom"})
         if status != 200:
             raise _refusal(status, answer)

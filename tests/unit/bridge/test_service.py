@@ -46,6 +46,22 @@ def test_an_address_may_have_a_path(service: FakeLiverPdff) -> None:
     assert service.asked == ["POST /liver/dicom-web/studies"]
 
 
+@pytest.mark.parametrize(
+    ("path", "named", "asked"),
+    [
+        ("", "/v1/a/sr.dcm", "/v1/a/sr.dcm"),
+        ("", "/liver/v1/a/sr.dcm", "/liver/v1/a/sr.dcm"),  # asked directly, a service that is behind a proxy for others
+        ("/liver", "/liver/v1/a/sr.dcm", "/liver/v1/a/sr.dcm"),
+        ("/liver/", "/v1/a/sr.dcm", "/liver/v1/a/sr.dcm"),  # a service that does not know of its proxy
+        ("/v", "/v1/a/sr.dcm", "/v/v1/a/sr.dcm"),
+    ],
+)
+def test_a_result_is_fetched_where_the_service_says(service: FakeLiverPdff, path: str, named: str, asked: str) -> None:
+    service.body = b"an object"
+    assert client(service, path=path).fetch(named) == b"an object"
+    assert service.asked == [f"GET {asked}"]
+
+
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"[]", b'{"00081199": {"Value": [{}]}}', b"{}"])
 def test_an_answer_that_does_not_list_every_instance_is_none(service: FakeLiverPdff, body: bytes) -> None:
     service.body = body
