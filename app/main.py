@@ -22,10 +22,11 @@ from app.adapters.storage.database import Database
 from app.adapters.storage.pulse import INTERVAL_S, Pulse
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.retention import Retention
+from app.adapters.storage.sessions import Sessions
 from app.adapters.storage.study_repository import StudyRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.adapters.telemetry.traces import tracing
-from app.api import analyses, audit, documentation, pages, previews, reports, results, stow, studies, system
+from app.api import analyses, audit, documentation, pages, previews, reports, results, sign_in, stow, studies, system
 from app.api.access import AccessControl, Gatekeeper, add_security
 from app.api.addresses import Addresses, check_free
 from app.api.limits import HeadAsGet, UploadLimits
@@ -34,6 +35,7 @@ from app.api.problems import STATUS, add_problem_schema, install_problem_handler
 from app.api.runtime import Runtime
 from app.api.security_headers import SecurityHeaders
 from app.api.senders import BodyBounds
+from app.core.access import SIGN_IN
 from app.core.errors import BundleError, StorageUnavailable
 from app.core.naming import ViewRule, compile_rules
 from app.core.notices import NOTICE
@@ -46,7 +48,7 @@ from app.studies import StudyService
 
 logger = logging.getLogger(__name__)
 
-_MODULES = (analyses, previews, results, reports, studies, stow, pages, audit, system, documentation)
+_MODULES = (analyses, previews, results, reports, studies, stow, pages, sign_in, audit, system, documentation)
 ROUTERS = tuple(module.router for module in _MODULES)
 
 DESCRIPTION = f"""
@@ -162,7 +164,10 @@ def build_gatekeeper(settings: Settings, database: Database) -> Gatekeeper:
     """Decide who is asked for a key."""
     issuer = settings.issuer()
     return Gatekeeper(
-        ApiKeys(database.engine), Issuer(issuer) if issuer else None, is_open=settings.authentication == "off"
+        ApiKeys(database.engine),
+        Sessions(database.engine, timedelta(hours=settings.session_hours)),
+        Issuer(issuer) if issuer else None,
+        is_open=settings.authentication == "off",
     )
 
 
@@ -183,6 +188,7 @@ def _body_bounds(settings: Settings) -> dict[str, BodyBounds]:
     """Bound bodies: whole studies arrive by STOW-RS, four images by any other call."""
     return {
         stow.PREFIX: BodyBounds(settings.max_stow_mib * MIB, settings.stow_timeout_s, "Send fewer instances at once."),
+        SIGN_IN: BodyBounds(sign_in.MAX_FORM_BYTES, settings.head_timeout_s, "Send the key alone."),
         "/": BodyBounds(
             settings.max_body_mib * MIB,
             settings.upload_timeout_s,

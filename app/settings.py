@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     authentication: Literal["off", "required"] = Field(
         "off", description="required: every call but health and documentation needs a key or a token."
     )
+    session_hours: Annotated[float, Field(gt=0)] = Field(
+        10, description="Time until somebody who signed in on the page has to do so again."
+    )
     open_to_the_network: bool = Field(
         False, description="Listen on other addresses than the loopback although authentication is off."
     )

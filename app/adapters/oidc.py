@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic, time
 from typing import Any, Final
@@ -105,7 +106,8 @@ class Issuer:
             raise Unauthenticated(
                 f"The token is valid for more than {self._settings.max_hours:g} hours. Get a shorter one."
             )
-        return Principal(f"oidc:{claims['sub']}", read_scopes(claims, self._settings))
+        valid_until = datetime.fromtimestamp(claims["exp"], UTC)
+        return Principal(f"oidc:{claims['sub']}", read_scopes(claims, self._settings), valid_until)
 
     def _key(self, key_id: str | None, algorithm: str | None) -> jwt.PyJWK:
         with self._lock:

@@ -4,28 +4,34 @@ import base64
 import logging
 from dataclasses import dataclass, field
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.adapters.oidc import Issuer, is_token
 from app.adapters.storage.api_keys import ApiKeys
+from app.adapters.storage.sessions import Sessions
 from app.adapters.telemetry.metrics import Metrics
-from app.api.addresses import route_path
-from app.api.problems import problem_response, problem_responses
-from app.core.access import ANYONE, Actor, Principal, required_scope
+from app.api.addresses import root_path, route_path
+from app.api.problems import CHALLENGES, problem_response, problem_responses
+from app.core.access import ANYONE, SIGN_IN, Actor, Principal, required_scope
 from app.core.errors import AnalysisError, Forbidden, Unauthenticated
 
 logger = logging.getLogger(__name__)
 
+SESSION_COOKIE = "liver_pdff_session"
 _HOW = (
     "Send a key as `Authorization: Bearer KEY`, or as the password of HTTP Basic; `liver-pdff keys create` makes one."
 )
 TOKENS_AT_ONCE = 4
-_SAFE = ("GET", "HEAD", "OPTIONS")
+_READS = ("GET", "HEAD")
+_SAFE = (*_READS, "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +41,7 @@ class Gatekeeper:
     Attributes
     ----------
     keys : ApiKeys
+    sessions : Sessions
     issuer : Issuer or None
     is_open : bool
         Whether everybody may do everything.
@@ -43,17 +50,20 @@ class Gatekeeper:
     """
 
     keys: ApiKeys
+    sessions: Sessions
     issuer: Issuer | None
     is_open: bool
     verifying: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(TOKENS_AT_ONCE))
 
-    async def identify(self, authorization: str | None) -> Principal:
+    async def identify(self, authorization: str | None, session: str | None) -> Principal:
         """Find the principal.
 
         Parameters
         ----------
         authorization : str or None
             The request's header.
+        session : str or None
+            Token of the session, from its cookie; the header counts before it.
 
         Raises
         ------
@@ -61,9 +71,22 @@ class Gatekeeper:
         """
         if self.is_open:
             return ANYONE
-        if authorization is None:
+        if authorization is not None:
+            return await self.recognise(read_credential(authorization))
+        if session is None:
             raise Unauthenticated(f"This call needs a key. {_HOW}")
-        credential = read_credential(authorization)
+        principal = await run_in_threadpool(self.sessions.find, session)
+        if principal is None:
+            raise Unauthenticated("The session has ended. Sign in again.")
+        return principal
+
+    async def recognise(self, credential: str) -> Principal:
+        """Tell whom a key or a token names.
+
+        Raises
+        ------
+        Unauthenticated, IssuerUnavailable, StorageUnavailable
+        """
         if self.issuer and is_token(credential):
             return await to_thread.run_sync(self.issuer.verify, credential, limiter=self.verifying)
         principal = await run_in_threadpool(self.keys.find, credential)
@@ -114,9 +137,36 @@ class AccessControl:
         except AnalysisError as refusal:
             self.metrics.refusal(refusal.code)
             logger.info("refused code=%s method=%s", refusal.code, scope["method"])
-            await problem_response(refusal)(scope, receive, send)
+            await _answer(scope, refusal)(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+
+def _answer(scope: Scope, refusal: AnalysisError) -> Response:
+    """Lead people who visit a page to where they sign in; tell programs.
+
+    A browser that a script asks something would show its own window for a password if it were told of Basic.
+    """
+    headers = Headers(scope=scope)
+    if not isinstance(refusal, Unauthenticated):
+        return problem_response(refusal)
+    has_ended = SESSION_COOKIE in read_cookies(headers)
+    if scope["method"] in _READS and "text/html" in headers.get("accept", ""):
+        return RedirectResponse(sign_in_address(scope, has_ended=has_ended), 303, {"Cache-Control": "no-store"})
+    is_a_pages = has_ended or "sec-fetch-mode" in headers or "origin" in headers
+    return problem_response(refusal, CHALLENGES[:1] if is_a_pages else CHALLENGES)
+
+
+def sign_in_address(scope: Scope, *, has_ended: bool) -> str:
+    """Give the address of the page to sign in on, which leads back to the one that was asked for."""
+    query = scope["query_string"].decode("ascii", "replace")
+    asked = route_path(scope) + (f"?{query}" if query else "")
+    return f"{root_path(scope)}{SIGN_IN}?{urlencode({'next': asked} | ({'ended': 'true'} if has_ended else {}))}"
+
+
+def read_cookies(headers: Headers) -> dict[str, str]:
+    """Read the cookies of a request."""
+    return cookie_parser("; ".join(headers.getlist("cookie")))
 
 
 async def _admit(scope: Scope) -> Actor | None:
@@ -127,7 +177,8 @@ async def _admit(scope: Scope) -> Actor | None:
     if needed is None:
         return None
     gatekeeper: Gatekeeper = scope["app"].state.runtime.gatekeeper
-    principal = await gatekeeper.identify(headers.get("authorization"))
+    principal = await gatekeeper.identify(headers.get("authorization"), read_cookies(headers).get(SESSION_COOKIE))
+    scope["state"]["principal"] = principal
     if needed not in principal.scopes:
         raise Forbidden(f"The key or token does not have the scope {needed}.", needed_scope=needed)
     client = scope.get("client")
@@ -152,6 +203,13 @@ def _is_our_own(scheme: str, headers: Headers) -> bool:
     return origin is None or origin.lower() in (f"{scheme}://{host}", f"https://{host}")
 
 
+async def get_principal(request: Request) -> Principal:
+    """Give who asks, and what they may do, to a page that says so."""
+    principal = request.state.principal
+    assert isinstance(principal, Principal)  # noqa: S101 - as `get_actor`
+    return principal
+
+
 async def get_actor(request: Request) -> Actor:
     """Give who asks to an endpoint that records it."""
     actor = request.state.actor
@@ -159,6 +217,7 @@ async def get_actor(request: Request) -> Actor:
     return actor
 
 
+PrincipalDep = Annotated[Principal, Depends(get_principal)]
 ActorDep = Annotated[Actor, Depends(get_actor)]
 
 

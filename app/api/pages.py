@@ -10,10 +10,11 @@ from pydantic import BeforeValidator
 
 from app import __version__
 from app.adapters.storage.audit_trail import Action, about
-from app.api.access import ActorDep
+from app.api.access import ActorDep, PrincipalDep
 from app.api.addresses import LinksDep
 from app.api.runtime import AuditDep, RepositoryDep, RuntimeDep
 from app.api.templating import TEMPLATES
+from app.core.access import ANYONE, AccessScope, Principal
 from app.core.errors import BundleError
 from app.core.notices import LIMITS, NOTICE, VIEW_NAMES
 from app.service import AnalysisService
@@ -25,9 +26,18 @@ Day = Annotated[date | None, BeforeValidator(lambda text: text or None)]
 
 
 @router.get("/", include_in_schema=False)
-def get_upload_page(runtime: RuntimeDep, link: LinksDep) -> HTMLResponse:
+def get_upload_page(runtime: RuntimeDep, link: LinksDep, principal: PrincipalDep) -> HTMLResponse:
     """Show the page that takes a study by hand."""
-    said = {"link": link, "notice": NOTICE, "limits": LIMITS, "views": VIEW_NAMES, "version": __version__}
+    may_submit = AccessScope.SUBMIT in principal.scopes
+    said = {
+        "link": link,
+        "account": read_account(principal),
+        "may_submit": may_submit,
+        "notice": NOTICE,
+        "limits": LIMITS,
+        "views": VIEW_NAMES,
+        "version": __version__,
+    }
     return HTMLResponse(TEMPLATES.get_template("upload.html").render(**said, **_readiness(runtime.service)))
 
 
@@ -36,6 +46,7 @@ def get_list_page(
     repository: RepositoryDep,
     audit: AuditDep,
     by: ActorDep,
+    principal: PrincipalDep,
     link: LinksDep,
     study: Annotated[str, Query(pattern=r"^[0-9.]{0,64}$")] = "",
     first_day: Day = None,
@@ -56,12 +67,18 @@ def get_list_page(
     return HTMLResponse(
         TEMPLATES.get_template("analyses.html").render(
             link=link,
+            account=read_account(principal),
             notice=NOTICE,
             analyses=found,
             older=link(f"/analyses?{urlencode(older)}") if older else None,
             **asked,
         )
     )
+
+
+def read_account(principal: Principal) -> Principal | None:
+    """Give whom a page says it was opened by; nobody where nobody signs in."""
+    return None if principal is ANYONE else principal
 
 
 def _readiness(service: AnalysisService | BundleError) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 CHALLENGES = ('Bearer realm="liver-pdff"', 'Basic realm="liver-pdff", charset="UTF-8"')
-"""A browser that opens a report asks for a password, and takes the key. Each has its own header line: Chrome reads only
-the first of a line."""
+"""Some programs send a password only when they are asked. Each has its own header line: Chrome reads only the first of
+a line."""
 
 STATUS: Mapping[type[AnalysisError], int] = {
     errors.EmptyUpload: 422,
@@ -123,8 +123,15 @@ def add_problem_schema(document: dict[str, Any]) -> None:
         operation["responses"].setdefault("400", _documented(400))
 
 
-def problem_response(error: AnalysisError) -> JSONResponse:
-    """Answer a refusal, listing everything else that is wrong with the request too."""
+def problem_response(error: AnalysisError, challenges: Sequence[str] = CHALLENGES) -> JSONResponse:
+    """Answer a refusal, listing everything else that is wrong with the request too.
+
+    Parameters
+    ----------
+    error : AnalysisError
+    challenges : sequence of str
+        What is asked of somebody who is not authenticated.
+    """
     status = STATUS[type(error)]
     body = {
         "type": "about:blank",
@@ -134,7 +141,7 @@ def problem_response(error: AnalysisError) -> JSONResponse:
         "errors": [_item(each) for each in (error, *error.also)],
     }
     response = JSONResponse(body, status, _headers(error), media_type=MEDIA_TYPE)
-    for challenge in CHALLENGES if isinstance(error, errors.Unauthenticated) else ():
+    for challenge in challenges if isinstance(error, errors.Unauthenticated) else ():
         response.headers.append("WWW-Authenticate", challenge)
     return response
 

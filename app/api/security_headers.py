@@ -6,6 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.addresses import route_path
+from app.core.access import SIGN_IN
 
 _EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -26,7 +27,7 @@ _PAGE_POLICY = (
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 """For pages whose scripts and styles are files of ours."""
-_PAGES = ("/", "/analyses")
+_PAGES = ("/", "/analyses", SIGN_IN)
 _DOCS = ("/docs", "/redoc", "/static-offline-docs/")
 
 

@@ -1,6 +1,7 @@
 """Who may ask what: one rule from method and path to scope."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -22,10 +23,13 @@ class Principal:
     name : str
         As the audit trail writes it: ``key:0123abcd``, ``oidc:SUBJECT``.
     scopes : frozenset of AccessScope
+    valid_until : datetime or None
+        When the credential ends by itself, UTC.
     """
 
     name: str
     scopes: frozenset[AccessScope]
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,9 @@ ANYONE = Principal("anyone", frozenset(AccessScope))
 SERVICE = Actor("service")
 """The service, where nobody asked: housekeeping, the command line."""
 
-_OPEN_PATHS = ("/livez", "/readyz", "/docs", "/redoc", "/openapi.json", "/favicon.ico")
+SIGN_IN = "/login"
+SIGN_OUT = "/logout"
+_OPEN_PATHS = (SIGN_IN, "/livez", "/readyz", "/docs", "/redoc", "/openapi.json", "/favicon.ico")
 _OPEN_FOLDERS = ("/static-offline-docs/", "/static/")
 
 
@@ -63,7 +69,9 @@ def required_scope(method: str, path: str) -> AccessScope | None:
     """
     if method in ("GET", "HEAD"):
         return _scope_to_read(path)
-    return AccessScope.SUBMIT if method == "POST" else AccessScope.ADMIN
+    if method == "POST":
+        return None if path in (SIGN_IN, SIGN_OUT) else AccessScope.SUBMIT
+    return AccessScope.ADMIN
 
 
 def _scope_to_read(path: str) -> AccessScope | None:

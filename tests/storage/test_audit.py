@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.adapters.storage import api_keys
+from app.adapters.storage import known
 from app.adapters.storage.api_keys import ApiKeys
 from app.adapters.storage.audit_trail import Action, AuditTrail, Event, study_digest
 from app.adapters.storage.database import Database
@@ -183,7 +183,7 @@ class TestKeys:
         assert keys.find(key)
         (listed,) = keys.list()
         keys.revoke(listed.id, SENDER)
-        monkeypatch.setattr("app.adapters.storage.api_keys.monotonic", lambda: time.monotonic() + api_keys.FRESH_S + 1)
+        monkeypatch.setattr("app.adapters.storage.known.monotonic", lambda: time.monotonic() + known.FRESH_S + 1)
         assert keys.find(key) is None
         assert keys.list()[0].revoked_at
         assert actions(trail) == [Action.KEY_CREATE, Action.KEY_REVOKE]
@@ -199,7 +199,7 @@ class TestKeys:
             known, unknown = (keys.create(name, [AccessScope.METRICS], SENDER) for name in "ab")
             assert keys.find(known)
             database.downgrade("0003")
-            monkeypatch.setattr("app.adapters.storage.api_keys.monotonic", lambda: time.monotonic() + 60)
+            monkeypatch.setattr("app.adapters.storage.known.monotonic", lambda: time.monotonic() + 60)
             assert keys.find(known)
             with pytest.raises(StorageUnavailable):
                 keys.find(unknown)

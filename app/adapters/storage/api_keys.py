@@ -1,31 +1,22 @@
 """API keys: made once, shown once, kept as a hash."""
 
-import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hmac import compare_digest
-from threading import Lock
-from time import monotonic
 from typing import Any, Final
 
-from cachetools import TTLCache
 from sqlalchemy import Engine, Row, select, update
 
 from app.adapters.storage.audit_trail import Action, Event, append
 from app.adapters.storage.database import reading, writing
+from app.adapters.storage.known import KnownCredentials, digest
 from app.adapters.storage.tables import api_keys
 from app.core.access import AccessScope, Actor, Principal
-from app.core.errors import InvalidRequest, StorageUnavailable, UnknownResource
+from app.core.errors import InvalidRequest, UnknownResource
 
 PREFIX: Final = "liverpdff"
-FRESH_S: Final = 10
-"""A revoked key works for so long at most."""
-STALE_S: Final = 3600
-"""While the database is gone, a key that was known works for so long: monitoring must go on just then."""
-_MAX_KNOWN: Final = 1024
-_MAX_LENGTH: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +56,7 @@ class ApiKeys:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: TTLCache[str, tuple[Principal, float]] = TTLCache(_MAX_KNOWN, STALE_S)
-        self._lock = Lock()
+        self._known = KnownCredentials(self._read)
 
     def create(self, name: str, scopes: Collection[AccessScope], by: Actor) -> str:
         """Make a key.
@@ -83,7 +73,7 @@ class ApiKeys:
             "id": key_id,
             "name": name,
             "scopes": " ".join(sorted(scopes)),
-            "secret_sha256": _digest(secret),
+            "secret_sha256": digest(secret),
             "created_at": datetime.now(UTC),
         }
         with writing(self._engine) as connection:
@@ -111,29 +101,8 @@ class ApiKeys:
             append(connection, by, Event(Action.KEY_REVOKE, f"key:{key_id}"))
 
     def find(self, key: str) -> Principal | None:
-        """Tell whom a key names; None if it is no valid one."""
-        if len(key) > _MAX_LENGTH or not (key.isascii() and key.isprintable()):
-            return None
-        digest = _digest(key)
-        with self._lock:
-            known = self._known.get(digest)
-        if known and monotonic() - known[1] < FRESH_S:
-            return known[0]
-        try:
-            principal = self._read(key)
-        except StorageUnavailable:
-            if known:
-                return known[0]
-            raise
-        self._remember(digest, principal)
-        return principal
-
-    def _remember(self, digest: str, principal: Principal | None) -> None:
-        with self._lock:
-            if principal:
-                self._known[digest] = principal, monotonic()
-            else:
-                self._known.pop(digest, None)
+        """Tell whom a key names; None if it is not a valid one."""
+        return self._known.find(key)
 
     def _read(self, key: str) -> Principal | None:
         prefix, _, rest = key.partition("_")
@@ -143,7 +112,7 @@ class ApiKeys:
         with reading(self._engine) as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
         # The secret has 256 random bits: a plain hash cannot be guessed back, and a slow one would slow every request.
-        if row is None or row.revoked_at is not None or not compare_digest(row.secret_sha256, _digest(secret)):
+        if row is None or row.revoked_at is not None or not compare_digest(row.secret_sha256, digest(secret)):
             return None
         return Principal(f"key:{row.id}", _key(row).scopes)
 
@@ -151,7 +120,3 @@ class ApiKeys:
 def _key(row: Row[Any]) -> ApiKey:
     scopes = frozenset(map(AccessScope, row.scopes.split()))
     return ApiKey(row.id, row.name, scopes, row.created_at, row.revoked_at)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

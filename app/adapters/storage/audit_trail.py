@@ -32,6 +32,8 @@ class Action(StrEnum):
     """Deleted because the retention period was over."""
     EXPORT = "export"
     """The trail itself was read."""
+    SIGN_IN = "sign_in"
+    SIGN_OUT = "sign_out"
     KEY_CREATE = "key_create"
     KEY_REVOKE = "key_revoke"
 

@@ -160,6 +160,19 @@ api_keys = Table(
     Column("revoked_at", UtcDateTime),
 )
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("principal", Text, nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("key_id", String(8)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "expires_at"),
+)
+"""People who signed in on the page. ``key_id`` is that of the key they signed in with; a token has none."""
+
 audit_events = Table(
     "audit_events",
     metadata,

@@ -3,7 +3,7 @@
 import { showResult } from "./result.js";
 import { unzip } from "./zip.js";
 
-const MAX_FILES = 64, AT_ONCE = 2, BUSY = 503, TRIES = 10;
+const MAX_FILES = 64, AT_ONCE = 2, BUSY = 503, UNAUTHENTICATED = 401, TRIES = 10;
 const byId = (id) => document.getElementById(id);
 const slots = [...document.querySelectorAll(".slot")];
 const viewNames = Object.fromEntries(slots.map((slot) => [slot.dataset.view, slot.dataset.name]));
@@ -92,6 +92,7 @@ function refuse(item, says) {
 async function send(path, form) {
   for (let tries = 1; ; tries++) {
     const answer = await fetch(document.body.dataset.rootPath + path, { method: "POST", body: form });
+    byId("signed-out").hidden = answer.status !== UNAUTHENTICATED;
     const pause_s = Number(answer.headers.get("Retry-After"));
     if (answer.status !== BUSY || !pause_s || tries === TRIES) return answer;
     await new Promise((resolve) => setTimeout(resolve, 1000 * pause_s));
