@@ -2,6 +2,7 @@
 
 import os
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -68,8 +69,11 @@ def memory_limit(mib: int) -> Iterator[MemoryLimit]:
         yield MemoryLimit(mib, f"memory control group (v{version}), all processes together", folder)
     finally:
         _move(os.getpid(), own)
-        with suppress(OSError):  # a process of the service that is still ending keeps it
-            folder.rmdir()
+        for _ in range(50):  # a process of the service that is still ending keeps it
+            with suppress(OSError):
+                folder.rmdir()
+                break
+            time.sleep(0.1)
 
 
 def leave(limit: MemoryLimit) -> None:

@@ -24,7 +24,9 @@ def material() -> Material:
 
 @pytest.mark.parametrize("keys", ["off", "required"])
 def test_nothing_that_is_sent_does_harm(bundle_folder: Path, tmp_path: Path, keys: str, examples: int) -> None:
-    tally, facts = fuzz(bundle_folder, "off" if keys == "off" else "required", 5 * examples, SEED, tmp_path)
+    tally, facts = fuzz(
+        bundle_folder, "off" if keys == "off" else "required", 5 * examples, SEED, tmp_path, patience_s=30
+    )
     print(facts, tally.statuses)
     assert not tally.faults
     assert tally.sent >= 5 * examples

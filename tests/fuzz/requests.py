@@ -59,6 +59,7 @@ CONNECTIONS: Final = 8
 VISITS: Final = 20
 """Batches on one connection at most: a fault's file has them all."""
 PATIENCE_S: Final = 5.0
+"""On a machine that does nothing else."""
 LONG_ANSWER_S: Final = 60.0
 """More for the whole of it: the audit trail is as long as it is."""
 GLANCE_S: Final = 0.03
@@ -245,6 +246,7 @@ class Target:
     port: int
     key: str
     analysis_id: str = ""
+    patience_s: float = PATIENCE_S
 
     def filled(self, data: bytes) -> bytes:
         """Put key and analysis in."""
@@ -301,7 +303,7 @@ class Connection:
         try:
             for sent in together:
                 self.asked = sent
-                answer = await self._answer(sent, PATIENCE_S)
+                answer = await self._answer(sent, self._target.patience_s)
                 if answer is None:
                     raise Fault("no answer: the connection was closed")
                 self._check(sent, answer)
@@ -318,7 +320,7 @@ class Connection:
         await self._write([sent])
         is_owed = sent.owed is not Owed.NOTHING or self._tally.sent % WAIT_FOR_END == 0
         try:
-            answer = await self._answer(sent, PATIENCE_S if is_owed else GLANCE_S)
+            answer = await self._answer(sent, self._target.patience_s if is_owed else GLANCE_S)
         except Fault:
             if is_owed:
                 raise
@@ -552,11 +554,14 @@ def prepare(running: RunningService, key: str, keys: Keys, out: Path, seed: int)
     return Run(target, judge, material, Tally(), out, seed)
 
 
-def fuzz(bundle: Path, keys: Keys, requests: int, seed: int, out: Path) -> tuple[Tally, dict[str, object]]:
+def fuzz(
+    bundle: Path, keys: Keys, requests: int, seed: int, out: Path, patience_s: float = PATIENCE_S
+) -> tuple[Tally, dict[str, object]]:
     """Send requests to a service of their own; give what came of it, and of the service."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, service(bundle, keys, Path(name)) as (running, key):
         run = prepare(running, key, keys, out, seed)
+        run.target.patience_s = patience_s
         pid, before_mib, stop = running.process.pid, memory_mib(running.process.pid), threading.Event()
         cpu_before_s = cpu_s(pid), time.process_time()
         threads = [Asker(run, running.client, stop), threading.Thread(target=run.progress, args=(requests, stop))]
@@ -650,6 +655,7 @@ def main() -> int:
     )
     parser.add_argument("--bundle", type=Path, default=Path("models/demo/1.0.0"))
     parser.add_argument("--out", type=Path, default=Path("out/requests"), help="folder for faults and logs")
+    parser.add_argument("--patience", type=float, default=PATIENCE_S, help="seconds that an answer may take to begin")
     parser.add_argument("--replay", type=Path, help="send this fault again")
     options = parser.parse_args()
     if options.replay:
@@ -658,7 +664,8 @@ def main() -> int:
         return int(bool(complaints))
     modes: list[Keys] = ["off", "required"] if options.keys == "both" else [options.keys]
     results = {
-        each: fuzz(options.bundle, each, options.requests // len(modes), options.seed, options.out) for each in modes
+        each: fuzz(options.bundle, each, options.requests // len(modes), options.seed, options.out, options.patience)
+        for each in modes
     }
     print(f"\n{summary(results)}")
     return int(any(tally.faults for tally, _ in results.values()))
