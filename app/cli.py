@@ -80,6 +80,7 @@ def serve(
         http=bounded_connections(settings.head_timeout_s, lambda why: app.state.runtime.metrics.closed_connection(why)),
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+        ws="none",  # nothing here speaks it, and its handshake has none of the bounds above
     )
 
 

@@ -4,6 +4,10 @@
 those before. Good studies are asked as new questions and must get their template's numbers; a stored one is sent again
 and read; bad ones must be refused; some break off in the middle of the body, some trickle. Beside them health and
 metrics are asked four times a second, and memory and open files of the service's processes are sampled.
+
+With ``--hostile 20`` the second and fourth fifth of the time have hostile clients too (`benchmarks.hostile`), 20 for
+every 100 requests, and the report holds these fifths against the calm ones. ``--memory-limit 2048`` bounds the
+service's memory, MiB.
 """
 
 import argparse
@@ -18,12 +22,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks.hostile import Plan, attack
+from benchmarks.memory_limit import MemoryLimit, leave, memory_limit
 from benchmarks.processes import memory_mib, open_files
 from benchmarks.studies import BOUNDARY, Study, make_studies
 from training.demo import running_service
@@ -37,6 +43,8 @@ HEALTH_INTERVAL_S = 0.25
 TIMEOUT_S = 120
 WARM_UP_SHARE = 0.25
 """Of the time, before memory is compared."""
+PARTS = 5
+"""Of the time: calm, hostile, calm, hostile, calm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,11 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     late_s: list[float] = field(default_factory=list)
-    health_s: dict[str, list[float]] = field(default_factory=dict)
+    health_s: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    """When it was asked, and how long it took."""
+    good_s: list[float] = field(default_factory=list)
+    """When new studies were answered."""
+    hostile: Counter[str] = field(default_factory=Counter)
     memory: list[tuple[float, float, int]] = field(default_factory=list)
     """Seconds since the start, MiB (proportional set size), open files; of all the service's processes."""
 
@@ -92,6 +104,7 @@ class Load:
         self._references = references
         self._tally = tally
         self._numbers = itertools.count(time.time_ns())
+        self._begin_s = time.perf_counter()
         self.kinds: dict[str, Callable[[random.Random], str]] = {
             "new": self._new,
             "repeat": self._repeat,
@@ -113,6 +126,8 @@ class Load:
     def _new(self, rng: random.Random) -> str:
         reference = rng.choice(self._references)
         status, answer = self.post(reference.study.asked_as(next(self._numbers)))
+        if status == 201:
+            self._tally.good_s.append(time.perf_counter() - self._begin_s)
         return self._judged("new", status, (201, 503), status != 201 or reference.fits(answer))
 
     def _repeat(self, rng: random.Random) -> str:
@@ -185,26 +200,28 @@ def _answer(connection: http.client.HTTPConnection) -> tuple[int, dict[str, Any]
     return response.status, json.loads(content)
 
 
-def watch_health(port: int, seconds: float) -> tuple[dict[str, list[float]], list[str]]:
-    """Ask health and metrics, one after the other; give how long each took, and what was not answered 200.
+def watch_health(port: int, begin_s: float, seconds: float) -> tuple[dict[str, list[tuple[float, float]]], list[str]]:
+    """Ask health and metrics, one after the other; give when, how long each took, and what was not answered 200.
 
     For a process of its own: a thread of the load's would measure how long it waits for its turn among the others.
     """
-    times_s: dict[str, list[float]] = {path: [] for path in HEALTH}
+    times_s: dict[str, list[tuple[float, float]]] = {path: [] for path in HEALTH}
     wrong: list[str] = []
-    deadline = time.perf_counter() + seconds
     for path in itertools.cycle(HEALTH):
-        if time.perf_counter() > deadline:
+        if time.perf_counter() > begin_s + seconds:
             return times_s, wrong
         time.sleep(HEALTH_INTERVAL_S / len(HEALTH))
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
         started = time.perf_counter()
-        connection.request("GET", path)
-        status = connection.getresponse().status
-        times_s[path].append(time.perf_counter() - started)
+        try:
+            connection.request("GET", path)
+            outcome = str(connection.getresponse().status)
+        except (OSError, http.client.HTTPException) as error:
+            outcome = repr(error)
+        times_s[path].append((started - begin_s, time.perf_counter() - started))
         connection.close()
-        if status != 200:
-            wrong.append(f"{path}: {status}")
+        if outcome != "200":
+            wrong.append(f"{path}: {outcome}")
     raise AssertionError("cycle ends never")
 
 
@@ -252,29 +269,80 @@ def send_all(load: Load, tally: Tally, requests: int, seconds: float) -> None:
     print()
 
 
+def hostile_phases(seconds: float) -> list[tuple[float, float]]:
+    """Give beginning and end of each part with hostile clients."""
+    part = seconds / PARTS
+    return [(part * number, part * (number + 1)) for number in range(1, PARTS, 2)]
+
+
+def is_hostile(at_s: float, seconds: float) -> bool:
+    """Tell whether hostile clients were there."""
+    return any(begin <= at_s < end for begin, end in hostile_phases(seconds))
+
+
 def report(tally: Tally, capacity_per_s: float, requests: int, seconds: float) -> dict[str, Any]:
     """Say what came of it."""
-    settled = [each for each in tally.memory if each[0] > WARM_UP_SHARE * seconds]
-    fifth = max(1, len(settled) // 5)
-    first, last = settled[:fifth], settled[-fifth:]
-    mib = [statistics.median(each[1] for each in part) for part in (first, last)]
-    files = [statistics.median(each[2] for each in part) for part in (first, last)]
-    return {
+    before, after = compared(tally, seconds)
+    mib = [statistics.median(each[1] for each in part) for part in (before, after)]
+    files = [statistics.median(each[2] for each in part) for part in (before, after)]
+    said = {
         "requests": requests,
         "seconds": seconds,
         "capacity_studies_per_s": capacity_per_s,
         "new_studies_offered_over_capacity": requests * MIX["new"] / 100 / seconds / capacity_per_s,
         "wrong": tally.wrong[:20],
         "wrong_count": len(tally.wrong),
+        "server_errors": sum(count for outcome, count in tally.statuses.items() if _is_error(outcome)),
         "statuses": dict(sorted(tally.statuses.items())),
-        "health_ms": {
-            path: {"p50": ms(times, 0.5), "p99": ms(times, 0.99), "max": ms(times, 1)}
-            for path, times in tally.health_s.items()
-        },
+        "health_ms": health_ms(tally, lambda _: True),
         "memory_mib_after_warm_up_and_at_the_end": mib,
         "memory_growth_percent": 100 * (mib[1] / mib[0] - 1),
+        "memory_mib_at_most": max(each[1] for each in tally.memory),
         "open_files_after_warm_up_and_at_the_end": files,
         "start_delay_ms": {"p50": ms(tally.late_s, 0.5), "p99": ms(tally.late_s, 0.99)},
+    }
+    return said | (report_hostile(tally, seconds) if tally.hostile else {})
+
+
+def report_hostile(tally: Tally, seconds: float) -> dict[str, Any]:
+    """Hold the parts with hostile clients against those without."""
+    hostile_s = sum(end - begin for begin, end in hostile_phases(seconds))
+    good = [sum(is_hostile(at, seconds) is wanted for at in tally.good_s) for wanted in (False, True)]
+    rates = [good[0] / (seconds - hostile_s), good[1] / hostile_s]
+    return {
+        "hostile_clients": dict(sorted(tally.hostile.items())),
+        "hostile_server_errors": sum(count for outcome, count in tally.hostile.items() if _is_error(outcome)),
+        "good_studies_per_s_calm_and_hostile": rates,
+        "good_studies_kept_percent": 100 * rates[1] / rates[0],
+        "health_ms_calm": health_ms(tally, lambda at: not is_hostile(at, seconds)),
+        "health_ms_hostile": health_ms(tally, lambda at: is_hostile(at, seconds)),
+    }
+
+
+def _is_error(outcome: str) -> bool:
+    status = outcome.split()[-1]
+    return status.isdigit() and int(status) >= 500 and status != "503"
+
+
+def compared(tally: Tally, seconds: float) -> tuple[list[tuple[float, float, int]], list[tuple[float, float, int]]]:
+    """Choose samples of memory to compare: after the warm-up and at the end, or of the first and last calm part."""
+    if tally.hostile:
+        part = seconds / PARTS
+        first = [each for each in tally.memory if part / 2 < each[0] < part]
+        last = [each for each in tally.memory if each[0] > seconds - part / 2]
+        return first, last
+    settled = [each for each in tally.memory if each[0] > WARM_UP_SHARE * seconds]
+    fifth = max(1, len(settled) // 5)
+    return settled[:fifth], settled[-fifth:]
+
+
+def health_ms(tally: Tally, wanted: Callable[[float], bool]) -> dict[str, dict[str, float]]:
+    """Say how long health took at the times that are wanted."""
+    chosen = {path: [took for at, took in times if wanted(at)] for path, times in tally.health_s.items()}
+    return {
+        path: {"p50": ms(times, 0.5), "p99": ms(times, 0.99), "max": ms(times, 1)}
+        for path, times in chosen.items()
+        if times
     }
 
 
@@ -284,35 +352,83 @@ def ms(times_s: Sequence[float], share: float) -> float:
     return round(1000 * ranked[min(len(ranked) - 1, int(share * len(ranked)))], 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is asked for.
+
+    Attributes
+    ----------
+    requests : int
+    seconds : float
+    bundle : Path
+    hostile_percent : float
+        Hostile clients for a hundred requests, in the parts that have them; 0 for none.
+    memory_limit_mib : int or None
+    """
+
+    requests: int
+    seconds: float
+    bundle: Path
+    hostile_percent: float = 0
+    memory_limit_mib: int | None = None
+
+
+def endure(run: Run, folder: Path) -> dict[str, Any]:
+    """Run everything against a service of its own; give the report."""
+    tally, stop = Tally(), threading.Event()
+    studies = make_studies(folder, 4, "jpeg")
+    with ExitStack() as stack:
+        limit = stack.enter_context(memory_limit(run.memory_limit_mib)) if run.memory_limit_mib else None
+        started = running_service(run.bundle, f"sqlite:///{folder}/test.db", folder / "service.log")
+        service = stack.enter_context(started)
+        _bound(limit, service.process.pid)
+        port = int(service.client.base_url.port or 0)
+        load = Load(port, [], tally)
+        references = [Reference(study, load.post(study.body)[1]) for study in studies]
+        capacity_per_s = capacity(Load(port, references, tally), references, 20)
+        with ThreadPoolExecutor(1) as pool, ProcessPoolExecutor(2, get_context("spawn")) as apart:
+            load, begin_s = Load(port, references, tally), time.perf_counter()  # every process has the same clock
+            health = apart.submit(watch_health, port, begin_s, run.seconds)
+            rate = run.hostile_percent / 100 * run.requests / run.seconds
+            plan = Plan(port, begin_s, hostile_phases(run.seconds), rate, references[0].analysis["id"])
+            hostile = apart.submit(attack, plan) if rate else None
+            processes = pool.submit(watch_processes, service.process.pid, tally, stop)
+            try:
+                send_all(load, tally, run.requests, run.seconds)
+            finally:
+                stop.set()
+            tally.health_s, refused = health.result()
+            tally.wrong += refused
+            if hostile:
+                tally.hostile, errors = hostile.result()
+                tally.wrong += errors
+            processes.result()
+        if service.process.poll() is not None:
+            tally.wrong.append(f"the service ended with {service.process.returncode}")
+        limited = {"memory_limit": limit.document()} if limit else {}
+        return report(tally, capacity_per_s, run.requests, run.seconds) | limited
+
+
+def _bound(limit: MemoryLimit | None, pid: int) -> None:
+    if limit:
+        leave(limit)
+        limit.apply(pid)
+
+
 def main() -> None:
     """Run it, print JSON, and fail if anything was wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--bundle", type=Path, default=Path("models/demo/1.0.0"))
-    arguments = parser.parse_args()
-    tally, stop, seconds = Tally(), threading.Event(), 60 * arguments.minutes
+    parser.add_argument("--hostile", type=float, default=0, help="hostile clients for a hundred requests")
+    parser.add_argument("--memory-limit", type=int, metavar="MIB", help="of the service and all its processes")
+    given = parser.parse_args()
+    run = Run(given.requests, 60 * given.minutes, given.bundle, given.hostile, given.memory_limit)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        studies = make_studies(folder, 4, "jpeg")
-        with running_service(arguments.bundle, f"sqlite:///{folder}/test.db", folder / "service.log") as service:
-            port = int(service.client.base_url.port or 0)
-            load = Load(port, [], tally)
-            references = [Reference(study, load.post(study.body)[1]) for study in studies]
-            load = Load(port, references, tally)
-            capacity_per_s = capacity(load, references, 20)
-            with ThreadPoolExecutor(1) as pool, ProcessPoolExecutor(1, get_context("spawn")) as apart:
-                health = apart.submit(watch_health, port, seconds)
-                processes = pool.submit(watch_processes, service.process.pid, tally, stop)
-                try:
-                    send_all(load, tally, arguments.requests, seconds)
-                finally:
-                    stop.set()
-                tally.health_s, refused = health.result()
-                tally.wrong += refused
-                processes.result()
-    print(json.dumps(report(tally, capacity_per_s, arguments.requests, seconds), indent=2))
-    if tally.wrong:
+        found = endure(run, Path(name))
+    print(json.dumps(found, indent=2))
+    if found["wrong_count"]:
         raise SystemExit(1)
 
 

@@ -1,21 +1,31 @@
 """What a running service holds: its own process and all below it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+
+_GONE = (FileNotFoundError, ProcessLookupError)
+"""A process or a thread may end while it is looked at: readers are replaced."""
 
 
 def family(pid: int) -> Iterator[int]:
     """Name a process and all below it."""
     yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield from family(int(child))
+    with suppress(*_GONE):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            yield from (each for child in _children(task) for each in family(child))
+
+
+def _children(task: Path) -> list[int]:
+    with suppress(*_GONE):
+        return [int(child) for child in (task / "children").read_text().split()]
+    return []
 
 
 def memory_mib(pid: int) -> float:
     """Sum the family's proportional set sizes: what is shared counts once for all that share it."""
-    return sum(_kib(f"/proc/{each}/smaps_rollup", "Pss") for each in family(pid)) / 1024
+    return _sum(pid, lambda each: _kib(f"/proc/{each}/smaps_rollup", "Pss")) / 1024
 
 
 def peak_mib(pid: int) -> float:
@@ -25,12 +35,20 @@ def peak_mib(pid: int) -> float:
 
 def cpu_s(pid: int) -> float:
     """Sum the processor seconds of the family, and of its children that have ended."""
-    return sum(_ticks(each) for each in family(pid)) / os.sysconf("SC_CLK_TCK")
+    return _sum(pid, _ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def open_files(pid: int) -> int:
     """Count the family's open files."""
-    return sum(len(list(Path(f"/proc/{each}/fd").iterdir())) for each in family(pid))
+    return _sum(pid, lambda each: len(list(Path(f"/proc/{each}/fd").iterdir())))
+
+
+def _sum(pid: int, measure: Callable[[int], int]) -> int:
+    total = 0
+    for each in family(pid):
+        with suppress(*_GONE):
+            total += measure(each)
+    return total
 
 
 def _kib(file: str, name: str) -> int:

@@ -1,4 +1,4 @@
-"""Bounds that uvicorn does not have: on the size and the time of a request's headers, and on unread answers.
+"""Bounds that uvicorn does not have: on a request's headers, on what comes behind an answer, and on unread answers.
 
 They apply before authentication: an application sees a request only once its headers are complete.
 """
@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 logger = logging.getLogger(__name__)
 
@@ -17,9 +18,8 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 """Of request line and headers, and of trailers. Browsers send a few hundred, cookies and tokens a few thousand."""
 UNREAD_S: Final = 60.0
 """Time for the client to read what has been written, once the buffers are full."""
-LEFT_OVER_S: Final = 60.0
-"""Time for the rest of a body to arrive that has been answered before its end, so that the client reads the answer."""
 _REFUSED: Final = {
+    "malformed_http": (400, "Bad Request", "The bytes are not an HTTP request."),
     "head_too_large": (431, "Request Header Fields Too Large", "The request's headers have more than 64 KiB."),
     "head_too_slow": (408, "Request Timeout", "The request's headers did not arrive in time."),
 }
@@ -31,10 +31,11 @@ def bounded_connections(head_timeout_s: float, on_closed: Callable[[str], None])
     Parameters
     ----------
     head_timeout_s : float
-        For a request's headers to arrive, counted from the connection or from their first byte.
+        For a request's headers to arrive, counted from the connection or from their first byte; and for the rest of a
+        body that was answered before it was complete.
     on_closed : callable
-        Called with the reason when one is closed: ``head_too_large``, ``head_too_slow``, ``silent``, ``unread``
-        or ``left_over``.
+        Called with the reason when one is closed: ``malformed_http``, ``head_too_large``, ``head_too_slow``,
+        ``silent``, ``leftover`` or ``unread``.
     """
 
     class Bounded(_BoundedProtocol):
@@ -57,7 +58,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._is_refused = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
-        self._left_over_timer: asyncio.TimerHandle | None = None
+        self._answering: RequestResponseCycle | None = None  # `cycle` is the last one, which may wait for this one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
@@ -66,7 +67,9 @@ class _BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop(self._head_timer)
         self._stop(self._unread_timer)
-        self._stop(self._left_over_timer)
+        if self._answering:  # else its answer would be written to a closed connection: a fault of the service's
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -76,9 +79,14 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._await_head()
         self._received += len(data)
         super().data_received(data)
-        self._bound_left_over()
         if max(self._received, self._fields) > MAX_HEAD_BYTES:
             self._refuse("head_too_large")
+        elif not self._in_head and self._head_timer is None and self.cycle and self.cycle.response_complete:
+            self._await_head()  # uvicorn waits for the rest of this body without end
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, which ours stand for
+        """Refuse what is no HTTP in the words of every other refusal, and not in the midst of an answer."""
+        self._refuse("malformed_http")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += len(name) + len(value)
@@ -105,12 +113,16 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
-        self._stop(self._left_over_timer)
-        self._left_over_timer = None
         if self._is_refused:
             return
         self._received = self._fields = 0
         super().on_message_complete()
+        if self._head_timer:  # a leftover: from here on the connection is idle
+            self._stop(self._head_timer)
+            self._head_timer = None
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -121,21 +133,17 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._unread_timer = None
         super().resume_writing()
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._bound_left_over()
-
-    def _bound_left_over(self) -> None:
-        """Wait for the rest of a body only for a while if it has been answered already."""
-        is_answered = self.cycle is not None and self.cycle.response_complete
-        if is_answered and not self._in_head and self._left_over_timer is None:
-            self._left_over_timer = self.loop.call_later(LEFT_OVER_S, self._close, "left_over")
-
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self._head_timeout_s, self._too_slow)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _too_slow(self) -> None:
-        if self._received:
+        if not self._in_head:
+            self._close("leftover")
+        elif self._received:
             self._refuse("head_too_slow")
         else:
             self._close("silent")
@@ -145,6 +153,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _refuse(self, code: str) -> None:
+        if self.transport.is_closing():
+            return
         if self.cycle is None or self.cycle.response_complete:  # else it would stand in the middle of another answer
             self.transport.write(_answer(code))
         self._close(code)

@@ -97,7 +97,8 @@ class Metrics:
             self._background.labels(task)
         self._closed = Counter(
             "liver_pdff_closed_connections",
-            "Connections that the service closed: head_too_large, head_too_slow, silent, unread.",
+            "Connections that the service closed: malformed_http, head_too_large, head_too_slow, silent, leftover, "
+            "unread.",
             ["reason"],
             registry=self._registry,
         )
