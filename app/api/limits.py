@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from http import HTTPMethod
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.adapters.telemetry.metrics import Metrics
 from app.api.addresses import route_path
 from app.api.problems import problem_response
 from app.api.senders import SLOW_BYTES_PER_S, STALLED_S, BodyBounds, Sender
-from app.core.errors import AnalysisError, Overloaded, UploadTimeout, UploadTooLarge
+from app.core.errors import Overloaded, UploadTooLarge
 
 RETRY_AFTER_S = 2
 
@@ -56,27 +55,38 @@ class UploadLimits:
             await self.app(scope, receive, send)
             return
         bounds = next(bounds for prefix, bounds in self.bounds.items() if route_path(scope).startswith(prefix))
-        sender = Sender(receive, bounds)
-        if refusal := _announced_too_large(scope, bounds) or await self._refusal(sender):
+        if refusal := _announced_too_large(scope, bounds) or self._refusal():
             self.metrics.refusal(refusal.code)
             await problem_response(refusal)(scope, receive, send)
         else:
-            await self._admitted(scope, sender, send)
+            await self._pass_on(scope, Sender(receive, bounds), send)
 
-    async def _refusal(self, sender: Sender) -> AnalysisError | None:
-        if not self._is_free() and not self._leaver():
-            return _busy()
+    async def _pass_on(self, scope: Scope, sender: Sender, send: Send) -> None:
+        """Pass a request on; it takes a place when the application has asked for its body, and that has begun."""
+
+        async def receive() -> Message:
+            if not sender.has_begun:
+                await sender.await_first(self.first_byte_s)
+                self._take_place(sender)
+            return await sender.receive()
+
         try:
-            await sender.await_first(self.first_byte_s)
-        except HTTPException:
-            return UploadTimeout("The body did not arrive in time. Send it again over a faster connection.")
-        if self._is_free():
+            await self.app(scope, receive, send)
+        finally:
+            self._senders.discard(sender)
+
+    def _refusal(self) -> Overloaded | None:
+        if self._is_free() or self._leaver():
             return None
-        if leaver := self._leaver():
+        return Overloaded("The service is busy. Send the same request again later.", retry_after_s=RETRY_AFTER_S)
+
+    def _take_place(self, sender: Sender) -> None:
+        if refusal := self._refusal():
+            raise refusal
+        if not self._is_free() and (leaver := self._leaver()):
             leaver.stop()
             self._senders.discard(leaver)
-            return None
-        return _busy()
+        self._senders.add(sender)
 
     def _is_free(self) -> bool:
         return len(self._senders) < self.max_in_flight
@@ -89,17 +99,6 @@ class UploadLimits:
         slow = [each for each in self._senders if each.bytes_per_s < SLOW_BYTES_PER_S]
         has_too_many = len(slow) > self.max_in_flight * 3 // 4
         return min(slow, key=lambda each: each.bytes_per_s) if has_too_many else None
-
-    async def _admitted(self, scope: Scope, sender: Sender, send: Send) -> None:
-        self._senders.add(sender)
-        try:
-            await self.app(scope, sender.receive, send)
-        finally:
-            self._senders.discard(sender)
-
-
-def _busy() -> Overloaded:
-    return Overloaded("The service is busy. Send the same request again later.", retry_after_s=RETRY_AFTER_S)
 
 
 def _announced_too_large(scope: Scope, bounds: BodyBounds) -> UploadTooLarge | None:

@@ -40,6 +40,11 @@ class Sender:
     receive : Receive
         The request's.
     bounds : BodyBounds
+
+    Attributes
+    ----------
+    has_begun : bool
+        Whether it has been waited for.
     """
 
     def __init__(self, receive: Receive, bounds: BodyBounds) -> None:
@@ -49,6 +54,7 @@ class Sender:
         self._wait: tuple[float, asyncio.Timeout] | None = None
         self._is_complete = False
         self._first: Message | None = None
+        self.has_begun = False
 
     async def await_first(self, timeout_s: float) -> None:
         """Wait until the body begins; it is given by `receive`, too.
@@ -58,6 +64,7 @@ class Sender:
         HTTPException
             408 if nothing came.
         """
+        self.has_begun = True
         self._first = await self._next(timeout_s)
 
     async def receive(self) -> Message:

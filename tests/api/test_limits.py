@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.adapters.telemetry.metrics import Metrics
 from app.api.limits import UploadLimits
 from app.api.senders import BodyBounds
+from app.core.errors import Overloaded
 from app.settings import Settings
 from training.demo import running_service
 
@@ -27,9 +28,13 @@ END: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
 async def read_body(_scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that reads all of its request."""
-    while (await receive()).get("more_body"):
-        pass
+    """An application that reads all of its request, and answers what its middleware raises."""
+    try:
+        while (await receive()).get("more_body"):
+            pass
+    except Overloaded:
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        return
     await receive()  # as a server waits for a disconnect
     await send({"type": "http.response.start", "status": 201, "headers": []})
 
@@ -108,9 +113,22 @@ def test_one_upload_too_many_is_refused_before_it_is_read() -> None:
 
 
 def test_a_body_that_does_not_begin_takes_no_place() -> None:
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await read_body(scope, receive, send)
+        except HTTPException as error:
+            await send({"type": "http.response.start", "status": error.status_code, "headers": []})
+
     silent = [messages(FIRST_BYTE_S * 5, BODY, END) for _ in range(3)]
-    found = statuses(limits(max_in_flight=1), POST, *silent, messages(0.02, BODY, END))
+    found = statuses(limits(answering, max_in_flight=1), POST, *silent, messages(0.02, BODY, END))
     assert sorted(found) == [201, 408, 408, 408]
+
+
+def test_a_request_whose_body_nobody_wants_is_answered_without_it() -> None:
+    async def not_found(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+
+    assert statuses(limits(not_found), POST, messages(1.0, BODY)) == [404]
 
 
 class TestGivingWay:
@@ -170,9 +188,8 @@ class TestGivingWay:
 
     def test_not_one_that_the_service_works_for(self) -> None:
         async def slow_work(scope: Scope, receive: Receive, send: Send) -> None:
-            await receive()
-            await asyncio.sleep(0.5)
             await read_body(scope, receive, send)
+            await asyncio.sleep(0.5)
 
         found = statuses(limits(slow_work), POST, messages(BODY, END), messages(0.05, BODY, END))
         assert sorted(found) == [201, 503]
