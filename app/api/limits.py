@@ -62,7 +62,8 @@ class UploadLimits:
         if scope["type"] != "http" or scope["method"] != HTTPMethod.POST:
             await self.app(scope, receive, send)
             return
-        bounds = next(bounds for prefix, bounds in self.bounds.items() if route_path(scope).startswith(prefix))
+        path, (*_, everythings) = route_path(scope), self.bounds.values()
+        bounds = next((each for prefix, each in self.bounds.items() if path.startswith(prefix)), everythings)
         if refusal := self._refusal(scope, bounds):
             self.metrics.refusal(refusal.code)
             await problem_response(refusal)(scope, receive, send)
