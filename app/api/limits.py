@@ -54,7 +54,8 @@ class UploadLimits:
         if scope["type"] != "http" or scope["method"] != HTTPMethod.POST:
             await self.app(scope, receive, send)
             return
-        bounds = next(bounds for prefix, bounds in self.bounds.items() if route_path(scope).startswith(prefix))
+        path, (*_, everythings) = route_path(scope), self.bounds.values()
+        bounds = next((each for prefix, each in self.bounds.items() if path.startswith(prefix)), everythings)
         if refusal := _announced_too_large(scope, bounds) or self._refusal():
             self.metrics.refusal(refusal.code)
             await problem_response(refusal)(scope, receive, send)

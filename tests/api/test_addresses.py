@@ -157,6 +157,11 @@ class TestUnderAPath:
     def test_stow_is_answered(self, service: TestClient) -> None:
         assert store(service, list(four_view_study(study=9).values())).status_code == 200
 
+    def test_a_path_that_begins_with_the_same_letters_is_another(self) -> None:
+        client = TestClient(create_app(Settings(root_path="/live")))
+        for path in ("/livez", "/live/livez"):
+            assert client.get(path).is_success
+
     @pytest.mark.parametrize("path", ["/v1", "/static/x", "/docs", "/analyses", "/dicom-web", "/openapi.json"])
     def test_a_path_of_our_own_is_refused(self, path: str) -> None:
         with pytest.raises(ValueError, match="choose another LIVER_PDFF_ROOT_PATH"):

@@ -105,6 +105,12 @@ def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
     assert statuses(limits(), scope, messages()) == [413]
 
 
+def test_a_request_without_a_path_is_bounded_too() -> None:
+    """HTTP allows ``*`` in the place of a path (RFC 9112, 3.2.4)."""
+    scope = {**POST, "path": "*", "headers": [(b"content-length", b"1001")]}
+    assert statuses(limits(), scope, messages()) == [413]
+
+
 def test_one_upload_too_many_is_refused_before_it_is_read() -> None:
     asked = limits(max_in_flight=2)
     late = [messages(BODY, 0.05, END) for _ in range(3)]
