@@ -18,7 +18,7 @@ def displayed(decoded: DecodedFrame, header: Header) -> ScreenPixels:
     elif photometric == "YBR_FULL":
         pixels = to_rgb(decoded.samples.astype(np.uint8, copy=False))
     elif photometric == "PALETTE COLOR":
-        pixels = coloured(decoded.samples, header.palette)
+        pixels = coloured(decoded.samples, header.tables.palette)
     else:
         pixels = _grey(decoded.samples, header)
     return np.ascontiguousarray(pixels, dtype=np.uint8)
@@ -43,7 +43,7 @@ def to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _grey(samples: Samples, header: Header) -> ScreenPixels:
     """Show grey samples; the grey scale is worked out once for each value that can be stored."""
-    levels = grey_scale(header.pixel_format.bits_stored, header.modality, header.voi)
+    levels = grey_scale(header.pixel_format.bits_stored, header.tables.modality, header.tables.voi)
     if header.pixel_format.photometric_interpretation == "MONOCHROME1":  # the lowest value is white
         levels = 255 - levels
     if samples.dtype == np.uint8 and np.array_equal(levels, np.arange(256)):

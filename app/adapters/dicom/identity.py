@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.adapters.dicom.attributes import Attributes, is_uid, missing
 from app.adapters.dicom.checks import check_transfer_syntax, check_ultrasound
-from app.adapters.dicom.guard import quiet, translated
+from app.adapters.dicom.guard import damaged, quiet, translated
 from app.adapters.dicom.limits import DEFAULT_LIMITS, ReadLimits
 from app.adapters.dicom.parsing import FileMeta, ParserStream, parse_dataset, parse_file_meta, parse_identity
 from app.adapters.dicom.view_texts import read_view_texts
@@ -22,12 +22,15 @@ class Identity:
     ----------
     transfer_syntax_uid, sop_class_uid, sop_instance_uid, study_instance_uid : str
         (0002,0010), (0008,0016), (0008,0018), (0020,000D).
+    is_readable : bool
+        Whether the data set could be parsed as far as that.
     """
 
     transfer_syntax_uid: str
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
+    is_readable: bool = True
 
 
 def read_identity(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> Identity:
@@ -60,6 +63,8 @@ def check_identity(identity: Identity) -> None:
     ------
     UnsupportedTransferSyntax
         If the data set could not be read for its transfer syntax.
+    NotDicom
+        If it could not be read because it is damaged.
     MissingAttribute
     """
     named = {
@@ -70,7 +75,7 @@ def check_identity(identity: Identity) -> None:
     absent = [keyword for keyword, uid in named.items() if not uid]
     if absent:
         check_transfer_syntax(identity.transfer_syntax_uid)
-        raise missing(*absent)
+        raise missing(*absent) if identity.is_readable else damaged()
 
 
 def read_names(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> ViewTexts:
@@ -128,4 +133,5 @@ def _identity(meta: FileMeta, attributes: Attributes | None) -> Identity:
         sop_class_uid=uid("SOPClassUID") or (meta.sop_class_uid if is_uid(meta.sop_class_uid) else ""),
         sop_instance_uid=uid("SOPInstanceUID") or (meta.sop_instance_uid if is_uid(meta.sop_instance_uid) else ""),
         study_instance_uid=uid("StudyInstanceUID"),
+        is_readable=attributes is not None,
     )

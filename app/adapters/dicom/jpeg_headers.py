@@ -1,5 +1,6 @@
 """What JPEG, JPEG-LS and JPEG 2000 streams say of themselves, compared with the DICOM attributes before decoding."""
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
@@ -9,10 +10,13 @@ from app.core.errors import UndecodablePixels
 
 _START_OF_FRAME: Final = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # without DHT, JPG, DAC
 _START_OF_SCAN: Final = 0xDA
-_END_OF_IMAGE: Final = b"\xff\xd9"
-_TAIL_BYTES: Final = 1024  # how far from a stream's end its end marker may stand: writers pad
+_END_OF_IMAGE: Final = 0xD9
 _SIZ: Final = 0x51
 _COD: Final = 0x52
+_FILL: Final = 0xFF
+_BEHIND_A_SCAN: Final = re.compile(rb"\xff(?=[\xc0-\xcf\xd8-\xfe])")
+"""A marker but those of restart: data in a scan have zero behind 0xFF (ITU-T T.81 B.1.1.5), or less than 0x80 (T.87)."""
+_STREAM_STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
 
 
 class JpegHeader(NamedTuple):
@@ -38,14 +42,13 @@ class Jpeg2000Header(NamedTuple):
 def check_jpeg(frame: bytes, fmt: PixelFormat, processes: frozenset[int]) -> JpegHeader:
     """Refuse a stream that is not of the transfer syntax, not of the promised size, or has no end."""
     if not frame.startswith(b"\xff\xd8"):
-        raise ValueError("no start-of-image marker")
+        raise _no_start("JPEG or JPEG-LS")
     header = _jpeg_header(frame)
     if header.process not in processes:
         raise contradiction("the coding process", "(0002,0010) Transfer Syntax UID")
     _check_size(fmt, (header.rows, header.columns), len(header.component_ids), header.precision)
     # libjpeg fills what is missing with grey and calls it a warning: an end marker is all there is to see
-    if _END_OF_IMAGE not in frame.rstrip(b"\0")[-_TAIL_BYTES:]:
-        raise UndecodablePixels("(7FE0,0010) Pixel Data is cut short: a frame has no end. Send it again.")
+    _check_end(frame, _end_of_jpeg(frame))
     return header
 
 
@@ -72,9 +75,11 @@ def colour_of_jpeg(header: JpegHeader, fmt: PixelFormat) -> Literal["YCbCr", "RG
 
 def check_jpeg2000(stream: bytes, fmt: PixelFormat) -> Jpeg2000Header:
     """Refuse a codestream that is not of the promised size, or that no ultrasound system writes."""
+    if not stream.startswith(b"\xff\x4f"):
+        raise _no_start("JPEG 2000")
     segments = _segments(stream)
     marker, siz = next(segments)
-    if not stream.startswith(b"\xff\x4f") or marker != _SIZ:
+    if marker != _SIZ:
         raise ValueError("no JPEG 2000 codestream")
     x1, y1, x0, y0, count = struct.unpack_from(">2x4L16xH", siz)
     depth, *spacing = siz[36:39]
@@ -82,7 +87,60 @@ def check_jpeg2000(stream: bytes, fmt: PixelFormat) -> Jpeg2000Header:
         raise contradiction("a component's sign or resolution")
     _check_size(fmt, (y1 - y0, x1 - x0), count, depth + 1)
     cod = next(body for marker, body in segments if marker == _COD)
+    _check_end(stream, _end_of_jpeg2000(stream))
     return Jpeg2000Header(depth + 1, fmt.samples_per_pixel == 3 and cod[4] == 1)
+
+
+def _no_start(name: str) -> UndecodablePixels:
+    return UndecodablePixels(
+        f"A frame of (7FE0,0010) Pixel Data does not begin as a {name} stream: a fragment is lost, or (0002,0010) "
+        "Transfer Syntax UID is wrong. Export the object again from its source."
+    )
+
+
+def _check_end(stream: bytes, end: int | None) -> None:
+    """Refuse a stream that ends early, or that another one follows; other bytes behind it are padding."""
+    if end is None:
+        raise UndecodablePixels("(7FE0,0010) Pixel Data is cut short: a frame has no end. Send it again.")
+    if any(start in stream[end:] for start in _STREAM_STARTS):
+        raise UndecodablePixels(
+            "(7FE0,0010) Pixel Data holds more frames than (0028,0008) Number of Frames says: one is followed by "
+            "another. Export the object again from its source."
+        )
+
+
+def _end_of_jpeg(frame: bytes) -> int | None:
+    """Find what stands behind the end-of-image marker; None if there is none."""
+    at = 2
+    while at + 2 <= len(frame):
+        marker = frame[at + 1]
+        if frame[at] != 0xFF:
+            return None
+        if marker == _END_OF_IMAGE:
+            return at + 2
+        if marker == _FILL:
+            at += 1
+            continue
+        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+        if marker == _START_OF_SCAN:
+            found = _BEHIND_A_SCAN.search(frame, at)
+            at = found.start() if found else len(frame)
+    return None
+
+
+def _end_of_jpeg2000(stream: bytes) -> int | None:
+    """Walk over the tile-parts to the end of the codestream (ISO/IEC 15444-1 A.4.2); None if it is cut short."""
+    at = 2
+    while stream[at : at + 2] not in (b"\xff\x90", b""):
+        at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+    while stream.startswith(b"\xff\x90", at):
+        length = int.from_bytes(stream[at + 6 : at + 10], "big")
+        if length == 0:  # the last one goes on to the end marker, which cannot stand in its data
+            end = stream.find(b"\xff\xd9", at + 12)
+            return end + 2 if end >= 0 else None
+        at += max(length, 12)
+    # some encoders leave the end marker out; then nothing may follow
+    return at + 2 if stream.startswith(b"\xff\xd9", at) else at if at == len(stream) else None
 
 
 def contradiction(what: str, attribute: str = "the Image Pixel attributes") -> UndecodablePixels:
