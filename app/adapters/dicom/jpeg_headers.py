@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from app.adapters.dicom.pixel_format import PixelFormat
@@ -15,7 +16,10 @@ _SIZ: Final = 0x51
 _COD: Final = 0x52
 _FILL: Final = 0xFF
 _BEHIND_A_SCAN: Final = re.compile(rb"\xff(?=[\xc0-\xcf\xd8-\xfe])")
-"""A marker but those of restart: data in a scan have zero behind 0xFF (ITU-T T.81 B.1.1.5), or less than 0x80 (T.87)."""
+"""Any marker but one of restart: in a scan's data zero follows 0xFF (ITU-T T.81 B.1.1.5), or less than 0x80 (T.87)."""
+_RESTARTS: Final = bytes(range(0xD0, 0xD8))
+_RESTART: Final = re.compile(rb"\xff([\xd0-\xd7])")
+_BEHIND_SCANS: Final = bytes(range(1, 255)) * 2
 _STREAM_STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
 
 
@@ -47,9 +51,15 @@ def check_jpeg(frame: bytes, fmt: PixelFormat, processes: frozenset[int]) -> Jpe
     if header.process not in processes:
         raise contradiction("the coding process", "(0002,0010) Transfer Syntax UID")
     _check_size(fmt, (header.rows, header.columns), len(header.component_ids), header.precision)
-    # libjpeg fills what is missing with grey and calls it a warning: an end marker is all there is to see
     _check_end(frame, _end_of_jpeg(frame))
+    _check_restarts(frame)
     return header
+
+
+def with_longer_scans(frame: bytes) -> bytes:
+    """Put bytes behind the data of each scan: a decoder reaches them only where data is missing."""
+    ends = [end for _, end in _scans(frame)]
+    return _BEHIND_SCANS.join(frame[start:end] for start, end in pairwise((0, *ends, len(frame))))
 
 
 def components_of_first_scan(frame: bytes) -> int:
@@ -111,21 +121,38 @@ def _check_end(stream: bytes, end: int | None) -> None:
 
 def _end_of_jpeg(frame: bytes) -> int | None:
     """Find what stands behind the end-of-image marker; None if there is none."""
+    places = [at for at, marker in _markers(frame) if marker == _END_OF_IMAGE]
+    return places[0] + 2 if places else None
+
+
+def _scans(frame: bytes) -> list[tuple[int, int]]:
+    """Find where scans begin, with their headers, and end."""
+    return [(at, end) for (at, marker), (end, _) in pairwise(_markers(frame)) if marker == _START_OF_SCAN]
+
+
+def _check_restarts(frame: bytes) -> None:
+    """Refuse a stream whose restart markers do not count 0 to 7 round (ITU-T T.81 B.1.1.3): a part is lost."""
+    for start, end in _scans(frame):
+        counted = b"".join(_RESTART.findall(frame, start, end))
+        if counted != (_RESTARTS * (len(counted) // 8 + 1))[: len(counted)]:
+            raise lacks_a_part()
+
+
+def _markers(frame: bytes) -> Iterator[tuple[int, int]]:
+    """Walk over the markers of a JPEG or JPEG-LS stream, scans included, to its end or to damage."""
     at = 2
-    while at + 2 <= len(frame):
+    while at + 2 <= len(frame) and frame[at] == 0xFF:
         marker = frame[at + 1]
-        if frame[at] != 0xFF:
-            return None
-        if marker == _END_OF_IMAGE:
-            return at + 2
         if marker == _FILL:
             at += 1
             continue
+        yield at, marker
+        if marker == _END_OF_IMAGE:
+            return
         at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
         if marker == _START_OF_SCAN:
             found = _BEHIND_A_SCAN.search(frame, at)
             at = found.start() if found else len(frame)
-    return None
 
 
 def _end_of_jpeg2000(stream: bytes) -> int | None:
@@ -148,6 +175,13 @@ def contradiction(what: str, attribute: str = "the Image Pixel attributes") -> U
     return UndecodablePixels(
         f"(7FE0,0010) Pixel Data contradicts {attribute}: {what} in the compressed stream differs. "
         "Export the object again from its source."
+    )
+
+
+def lacks_a_part() -> UndecodablePixels:
+    """Make the refusal of a stream that is not cut off, but shorter than its picture."""
+    return UndecodablePixels(
+        "(7FE0,0010) Pixel Data is cut short: a frame has an end, but lacks a part before it. Send it again."
     )
 
 

@@ -318,7 +318,7 @@ class TestExpandSegments:
         assert expand_segments(data, 8, is_bytes=True) == [0, 10, 20, 30, 0, 10, 20, 30]
 
     def test_expanding_stops_beyond_the_size(self) -> None:
-        with pytest.raises(UndecodablePixels, match="segmented palette .* more entries than the 16"):
+        with pytest.raises(UndecodablePixels, match=r"segmented palette .* more entries than the 16"):
             expand_segments([0, 1, 5, *[1, 65_535, 9] * 10_000], 16)
 
     @pytest.mark.parametrize(
