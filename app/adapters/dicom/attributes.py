@@ -81,10 +81,10 @@ class Attributes:
         UndecodablePixels
             If the sequence is there and cannot be read.
         """
+        element = self._element(tag_of(keyword))  # before its items replace its bytes
+        is_there = tag_of(keyword) in self._dropped or (element is not None and bool(element.value))
         items = self.items(keyword)
-        element = self._element(tag_of(keyword))
-        is_empty = element is None or not element.value
-        if not items and not (is_empty and tag_of(keyword) not in self._dropped):
+        if is_there and not items:
             raise UndecodablePixels(f"{quoted(keyword)} is damaged: export the object again from its source.")
         return items[0] if items else None
 

@@ -10,7 +10,10 @@ from app.adapters.dicom.pixel_format import PixelFormat
 from app.core.errors import UndecodablePixels
 
 _START_OF_FRAME: Final = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # without DHT, JPG, DAC
+_LOSSLESS: Final = 0xC3
+_JPEG_LS: Final = 0xF7
 _START_OF_SCAN: Final = 0xDA
+_RESTART_INTERVAL: Final = 0xDD
 _END_OF_IMAGE: Final = 0xD9
 _SIZ: Final = 0x51
 _COD: Final = 0x52
@@ -34,6 +37,7 @@ class JpegHeader(NamedTuple):
     sampling: frozenset[int]
     adobe_transform: int | None
     is_jfif: bool
+    restart_interval: int
 
 
 class Jpeg2000Header(NamedTuple):
@@ -52,7 +56,8 @@ def check_jpeg(frame: bytes, fmt: PixelFormat, processes: frozenset[int]) -> Jpe
         raise contradiction("the coding process", "(0002,0010) Transfer Syntax UID")
     _check_size(fmt, (header.rows, header.columns), len(header.component_ids), header.precision)
     _check_end(frame, _end_of_jpeg(frame))
-    _check_restarts(frame)
+    if header.process != _JPEG_LS:  # whose decoder notices
+        _check_restarts(frame, header)
     return header
 
 
@@ -130,12 +135,26 @@ def _scans(frame: bytes) -> list[tuple[int, int]]:
     return [(at, end) for (at, marker), (end, _) in pairwise(_markers(frame)) if marker == _START_OF_SCAN]
 
 
-def _check_restarts(frame: bytes) -> None:
-    """Refuse a stream whose restart markers do not count 0 to 7 round (ITU-T T.81 B.1.1.3): a part is lost."""
-    for start, end in _scans(frame):
+def _check_restarts(frame: bytes, header: JpegHeader) -> None:
+    """Refuse a stream whose restart markers do not count 0 to 7 round, or are too few (ITU-T T.81 B.2.1, B.2.4.4)."""
+    scans = _scans(frame)
+    for start, end in scans:
         counted = b"".join(_RESTART.findall(frame, start, end))
         if counted != (_RESTARTS * (len(counted) // 8 + 1))[: len(counted)]:
             raise lacks_a_part()
+        if len(scans) == 1 and header.restart_interval and len(counted) + 1 != _restart_intervals(header):
+            raise lacks_a_part()
+
+
+def _restart_intervals(header: JpegHeader) -> int:
+    """Count the restart intervals of a single scan (ITU-T T.81 A.2, H.1.1)."""
+    is_grey = len(header.component_ids) == 1  # whose sampling factors mean nothing
+    across, down = (1, 1) if is_grey else (max(s >> 4 for s in header.sampling), max(s & 15 for s in header.sampling))
+    if not (across and down):
+        raise ValueError("a sampling factor of zero")
+    block = 1 if header.process == _LOSSLESS else 8
+    units = -(-header.columns // (block * across)) * -(-header.rows // (block * down))
+    return -(-units // header.restart_interval)
 
 
 def _markers(frame: bytes) -> Iterator[tuple[int, int]]:
@@ -186,17 +205,23 @@ def lacks_a_part() -> UndecodablePixels:
 
 
 def _jpeg_header(frame: bytes) -> JpegHeader:
-    """Read the start-of-frame segment and the application markers in front of it."""
-    adobe_transform, is_jfif = None, False
+    """Read the segments in front of the first scan (ITU-T T.81 B.2.2)."""
+    adobe_transform, is_jfif, interval, start_of_frame = None, False, 0, None
     for marker, body in _segments(frame):
+        if marker == _START_OF_SCAN:
+            break
         if marker == 0xEE and body.startswith(b"Adobe"):
             adobe_transform = body[11]
+        if marker == _RESTART_INTERVAL:
+            interval = int.from_bytes(body[:2], "big")
         is_jfif = is_jfif or (marker == 0xE0 and body.startswith(b"JFIF"))
-        if marker in _START_OF_FRAME:
-            precision, rows, columns, count = struct.unpack_from(">BHHB", body)
-            ids, sampling = body[6 : 6 + 3 * count : 3], frozenset(body[7 : 6 + 3 * count : 3])
-            return JpegHeader(marker, precision, rows, columns, ids, sampling, adobe_transform, is_jfif)
-    raise ValueError("no start-of-frame marker")
+        start_of_frame = (marker, body) if marker in _START_OF_FRAME else start_of_frame
+    if start_of_frame is None:
+        raise ValueError("no start-of-frame marker")
+    process, body = start_of_frame
+    precision, rows, columns, count = struct.unpack_from(">BHHB", body)
+    ids, sampling = body[6 : 6 + 3 * count : 3], frozenset(body[7 : 6 + 3 * count : 3])
+    return JpegHeader(process, precision, rows, columns, ids, sampling, adobe_transform, is_jfif, interval)
 
 
 def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:

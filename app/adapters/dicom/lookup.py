@@ -156,11 +156,12 @@ def unpacked(written: Mapping[str, bytes], descriptor: Descriptor) -> dict[str, 
             allowed |= {descriptor.size, _packed(descriptor.size)}
         if len(data) not in allowed:
             raise _wrong_length(keyword, data, descriptor)
-    shortest = min(written, key=lambda keyword: len(written[keyword]))
-    if all(len(data) < 2 * descriptor.size for data in written.values()):
+    are_words = {len(data) == 2 * descriptor.size for data in written.values()}
+    if len(are_words) > 1:  # half of one is lost, or it was written twice
+        lengths = ", ".join(f"{quoted(keyword)} has {len(data)} bytes" for keyword, data in written.items())
+        raise contradiction(f"{lengths}; {descriptor.promise}, in all three alike")
+    if are_words == {False}:
         return {keyword: _bytes(keyword, data, descriptor) for keyword, data in written.items()}
-    if len(written[shortest]) < 2 * descriptor.size:  # bytes beside words: half of one is lost
-        raise _wrong_length(shortest, written[shortest], descriptor)
     words = {keyword: np.frombuffer(data, "<u2").astype(np.uint16) for keyword, data in written.items()}
     return _bytes_of_words(words, descriptor) if descriptor.bits == 8 else _fitting(words, descriptor)
 
