@@ -14,12 +14,15 @@ class Identity:
     ----------
     transfer_syntax_uid, sop_class_uid, sop_instance_uid, study_instance_uid : str
         (0002,0010), (0008,0016), (0008,0018), (0020,000D).
+    is_readable : bool
+        Whether the data set could be parsed as far as that.
     """
 
     transfer_syntax_uid: str
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
+    is_readable: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

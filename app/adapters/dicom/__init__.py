@@ -6,8 +6,8 @@ The walk of `read_instance`, each step the earliest that can refuse:
 2. the dataset up to, and without, the pixel data (`parsing`); only what `keywords.KEPT` names is kept, so no patient
    attribute is ever held;
 3. is it ultrasound, is everything there (`checks`), is it a picture as ultrasound has them (`image_pixel`)?
-4. one frame is cut out of the pixel data (`frames`), decoded (`codecs`) and turned into displayed grey levels or RGB
-   (`display`, by the tables of `grey_scale` and `palette`).
+4. one frame is cut out of the pixel data (`frames`, `fragments`), decoded (`codecs`) and turned into displayed grey
+   levels or RGB (`display`, by the tables of `grey_scale` and `palette`).
 
 Of an object that may be anything, `identity` tells first which one it is and what it calls itself, without its pixels.
 `header` holds steps 1 to 3 and the cut, `reader` the whole. Errors of pydicom, numpy and the codecs end here, by

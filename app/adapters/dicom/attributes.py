@@ -13,7 +13,7 @@ from pydicom.uid import UID
 
 from app.adapters.dicom.guard import LIBRARY_ERRORS
 from app.adapters.dicom.transfer_syntaxes import swap_words
-from app.core.errors import MissingAttribute
+from app.core.errors import MissingAttribute, UndecodablePixels
 
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+")
 
@@ -26,6 +26,7 @@ class Attributes:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self._dropped: set[BaseTag] = set()
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -72,6 +73,21 @@ class Attributes:
         except LIBRARY_ERRORS:
             return []
 
+    def first_item(self, keyword: str) -> "Attributes | None":
+        """Take the first item of a sequence that must not be passed over; None if there is none.
+
+        Raises
+        ------
+        UndecodablePixels
+            If the sequence is there and cannot be read.
+        """
+        element = self._element(tag_of(keyword))  # before its items replace its bytes
+        is_there = tag_of(keyword) in self._dropped or (element is not None and bool(element.value))
+        items = self.items(keyword)
+        if is_there and not items:
+            raise UndecodablePixels(f"{quoted(keyword)} is damaged: export the object again from its source.")
+        return items[0] if items else None
+
     def raw(self, keyword: str) -> bytes:
         """Take a value as it is written, but little endian; pydicom leaves big endian words as they are."""
         element = self._element(tag_of(keyword))
@@ -92,6 +108,7 @@ class Attributes:
             element = self._element(tag)
             if isinstance(element, RawDataElement) and len(element.value or b"") > max_value_bytes:
                 del self._dataset[tag]
+                self._dropped.add(tag)
 
     def _element(self, tag: BaseTag) -> RawDataElement | DataElement | None:
         """Take an element as it was read: raw until its value is asked for (pydicom's annotation hides that)."""

@@ -11,26 +11,32 @@ imagecodecs' own PackBits (bounded output; pydicom's grows as the stream asks), 
 
 import struct
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from app.adapters.dicom.colour_model import check_ycbcr
 from app.adapters.dicom.jpeg_headers import (
+    JpegHeader,
     check_jpeg,
     check_jpeg2000,
     colour_of_jpeg,
     components_of_first_scan,
     contradiction,
+    lacks_a_part,
+    with_longer_scans,
 )
 from app.adapters.dicom.native import colour_as_stored, decode_native, interleaved, without_unused_bits
-from app.adapters.dicom.pixel_format import JPEG2000_ONLY, DecodedFrame, PixelFormat, Samples
+from app.adapters.dicom.pixel_format import JPEG2000_ONLY, YBR, DecodedFrame, PixelFormat, Samples
 from app.adapters.dicom.transfer_syntaxes import NATIVE
 from app.core.errors import UndecodablePixels
 from app.core.values import AnalysisWarning, Content
 
 _PACKBITS_SLACK: Final = 256
+_RLE_HEADER_BYTES: Final = 64
 
 
 def decode_frame(transfer_syntax_uid: str, frame: Content, pixel_format: PixelFormat) -> DecodedFrame:
@@ -79,8 +85,10 @@ def _rle_segments(frame: bytes, fmt: PixelFormat) -> Iterator[bytes]:
     count, *offsets = struct.unpack_from("<16L", frame)
     if count != fmt.samples_per_pixel * fmt.bits_allocated // 8:
         raise contradiction("the number of RLE segments")
-    ends = [*offsets[1:count], len(frame)]
-    return (frame[start:end] for start, end in zip(offsets[:count], ends, strict=True))
+    bounds = [*offsets[:count], len(frame)]
+    if bounds[0] != _RLE_HEADER_BYTES or any(start >= end for start, end in pairwise(bounds)):
+        raise ValueError("RLE segments that do not follow each other")
+    return (frame[start:end] for start, end in pairwise(bounds))
 
 
 def _unpack_segment(segment: bytes, fmt: PixelFormat) -> NDArray[np.uint8]:
@@ -94,10 +102,12 @@ def _jpeg_lossy(frame: bytes, fmt: PixelFormat) -> DecodedFrame:
     """JPEG Baseline and Extended (PS3.5 A.4.1, processes 1, 2 and 4)."""
     header = check_jpeg(frame, fmt, frozenset({0xC0, 0xC1}))
     if fmt.samples_per_pixel == 1:
-        samples = imagecodecs.jpeg8_decode(frame, out=_room(fmt, header.precision))
+        samples = _jpeg8(frame, fmt, header)
         return DecodedFrame(samples, fmt.photometric_interpretation, _imagecodecs("jpeg8"))
     coded = colour_of_jpeg(header, fmt)
-    samples = imagecodecs.jpeg8_decode(frame, colorspace=coded, outcolorspace="RGB", out=_room(fmt, header.precision))
+    if coded == "YCbCr" and len(header.sampling) == 1:  # nobody shares the chroma of RGB
+        check_ycbcr(_libjpeg(frame, fmt, header, coded, coded).astype(np.uint8, copy=False))
+    samples = _jpeg8(frame, fmt, header, coded, "RGB")
     return DecodedFrame(samples, "RGB", _imagecodecs("jpeg8"), _colour_warnings(coded, fmt))
 
 
@@ -113,8 +123,28 @@ def _jpeg_lossless(frame: bytes, fmt: PixelFormat) -> DecodedFrame:
     header = check_jpeg(frame, fmt, frozenset({0xC3}))
     # one name for both sides: libjpeg would otherwise guess a colour space and refuse to convert it
     same = "RGB" if fmt.samples_per_pixel == 3 else "GRAYSCALE"
-    samples = imagecodecs.jpeg8_decode(frame, colorspace=same, outcolorspace=same, out=_room(fmt, header.precision))
+    samples = _jpeg8(frame, fmt, header, same, same)
     return DecodedFrame(samples, colour_as_stored(fmt), _imagecodecs("jpeg8"))
+
+
+def _jpeg8(
+    frame: bytes, fmt: PixelFormat, header: JpegHeader, coded: str | None = None, wanted: str | None = None
+) -> Samples:
+    """Decode with libjpeg, which fills what is missing of a scan with grey and calls it a warning.
+
+    Nothing tells of that warning; but bytes behind the scan change the picture only where the scan ends early, as it
+    does when a fragment is lost.
+    """
+    samples = _libjpeg(frame, fmt, header, coded, wanted)
+    if not np.array_equal(samples, _libjpeg(with_longer_scans(frame), fmt, header, coded, wanted)):
+        raise lacks_a_part()
+    return samples
+
+
+def _libjpeg(frame: bytes, fmt: PixelFormat, header: JpegHeader, coded: str | None, wanted: str | None) -> Samples:
+    room = _room(fmt, header.precision)
+    decoded: Samples = imagecodecs.jpeg8_decode(frame, colorspace=coded, outcolorspace=wanted, out=room)
+    return decoded
 
 
 def _jpeg_ls(frame: bytes, fmt: PixelFormat) -> DecodedFrame:
@@ -134,9 +164,18 @@ def _jpeg2000(frame: bytes, fmt: PixelFormat) -> DecodedFrame:
     header = check_jpeg2000(stream, fmt)
     samples = imagecodecs.jpeg2k_decode(stream, out=_room(fmt, header.precision))
     # the multiple component transformation starts from RGB (ISO/IEC 15444-1 Annex G), so undoing it gives RGB
-    restored = header.has_colour_transform or fmt.photometric_interpretation in JPEG2000_ONLY
-    colour = "RGB" if restored else colour_as_stored(fmt)
-    return DecodedFrame(samples, colour, _imagecodecs("jpeg2k"))
+    if header.has_colour_transform:
+        return DecodedFrame(samples, "RGB", _imagecodecs("jpeg2k"), _transform_warnings(fmt))
+    if fmt.photometric_interpretation in JPEG2000_ONLY:  # so whether it is RGB or YCbCr, nothing tells
+        raise contradiction("the component transformation", "(0028,0004) Photometric Interpretation")
+    return DecodedFrame(samples, colour_as_stored(fmt), _imagecodecs("jpeg2k"))
+
+
+def _transform_warnings(fmt: PixelFormat) -> tuple[AnalysisWarning, ...]:
+    if fmt.photometric_interpretation not in YBR:
+        return ()
+    detail = "(0028,0004) Photometric Interpretation contradicts the JPEG 2000 stream, which was made from RGB."
+    return (AnalysisWarning("photometric_contradiction", detail),)
 
 
 def _codestream(frame: bytes) -> bytes:

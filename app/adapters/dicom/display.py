@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from app.adapters.dicom.colour_model import check_rgb, check_ycbcr, unclipped_rgb
 from app.adapters.dicom.grey_scale import grey_scale
 from app.adapters.dicom.header import Header
 from app.adapters.dicom.palette import coloured
@@ -15,17 +16,20 @@ def displayed(decoded: DecodedFrame, header: Header) -> ScreenPixels:
     photometric = decoded.photometric_interpretation
     if photometric == "RGB":
         pixels = decoded.samples
+        check_rgb(decoded.samples.astype(np.uint8, copy=False))
     elif photometric == "YBR_FULL":
-        pixels = to_rgb(decoded.samples.astype(np.uint8, copy=False))
+        ybr = decoded.samples.astype(np.uint8, copy=False)
+        check_ycbcr(ybr)
+        pixels = to_rgb(ybr)
     elif photometric == "PALETTE COLOR":
-        pixels = coloured(decoded.samples, header.palette)
+        pixels = coloured(decoded.samples, header.tables.palette)
     else:
         pixels = _grey(decoded.samples, header)
     return np.ascontiguousarray(pixels, dtype=np.uint8)
 
 
 def to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert YBR_FULL to RGB by the inverse of PS3.3 C.7.6.3.1.2 (ITU-R BT.601, full range).
+    """Convert YBR_FULL to RGB.
 
     Parameters
     ----------
@@ -35,15 +39,13 @@ def to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     -------
     ndarray of uint8, shape (rows, columns, 3)
     """
-    y, cb, cr = (ybr[..., channel].astype(np.float32) - zero for channel, zero in enumerate((0, 128, 128)))
-    rgb = np.stack((y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb), axis=-1)
-    levels: NDArray[np.uint8] = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(np.rint(unclipped_rgb(ybr)), 0, 255).astype(np.uint8)
     return levels
 
 
 def _grey(samples: Samples, header: Header) -> ScreenPixels:
     """Show grey samples; the grey scale is worked out once for each value that can be stored."""
-    levels = grey_scale(header.pixel_format.bits_stored, header.modality, header.voi)
+    levels = grey_scale(header.pixel_format.bits_stored, header.tables.modality, header.tables.voi)
     if header.pixel_format.photometric_interpretation == "MONOCHROME1":  # the lowest value is white
         levels = 255 - levels
     if samples.dtype == np.uint8 and np.array_equal(levels, np.arange(256)):

@@ -1,13 +1,13 @@
 """From stored values to displayed grey levels: the modality transformation, then the VOI table or window."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.adapters.dicom.attributes import Attributes
-from app.adapters.dicom.lookup import LookupTable, read_table_item
+from app.adapters.dicom.attributes import Attributes, quoted
+from app.adapters.dicom.lookup import LookupTable, contradiction, read_table_item
 from app.core.values import AnalysisWarning, Floats
 
 LARGEST_GREY: Final = 1e12  # no grey level is larger; beyond it a slope or a window is damage, and would overflow
@@ -45,9 +45,9 @@ Voi = LookupTable | Window | None
 """VOI LUT Sequence (0028,3010), or the window."""
 
 
-def read_modality(attributes: Attributes) -> Modality:
+def read_modality(attributes: Attributes, bits_stored: int) -> Modality:
     """Take the Modality LUT, else slope and intercept (PS3.3 C.11.1), else what changes nothing."""
-    table = read_table_item(attributes, "ModalityLUTSequence")
+    table = read_table_item(attributes, "ModalityLUTSequence", (0, (1 << bits_stored) - 1))
     if table is not None:
         return table
     slope, intercept = attributes.number("RescaleSlope"), attributes.number("RescaleIntercept")
@@ -57,9 +57,9 @@ def read_modality(attributes: Attributes) -> Modality:
     return (slope, intercept) if is_usable else (1.0, 0.0)
 
 
-def read_voi(attributes: Attributes) -> tuple[Voi, tuple[AnalysisWarning, ...]]:
-    """Take the first VOI LUT, else the first window (PS3.3 C.11.2); one that the standard forbids is ignored."""
-    table = read_table_item(attributes, "VOILUTSequence")
+def read_voi(attributes: Attributes, bits_stored: int, modality: Modality) -> tuple[Voi, tuple[AnalysisWarning, ...]]:
+    """Take the first VOI LUT, else the first window (PS3.3 C.11.2); a window that the standard forbids is ignored."""
+    table = _read_voi_table(attributes, bits_stored, modality)
     center, width = attributes.number("WindowCenter"), attributes.number("WindowWidth")
     if table is not None or center is None or width is None:
         return table, ()
@@ -68,6 +68,31 @@ def read_voi(attributes: Attributes) -> tuple[Voi, tuple[AnalysisWarning, ...]]:
         return window, ()
     detail = "(0028,1051) Window Width or (0028,1056) VOI LUT Function is not valid; the window was ignored."
     return None, (AnalysisWarning("window_ignored", detail),)
+
+
+def _read_voi_table(attributes: Attributes, bits_stored: int, modality: Modality) -> LookupTable | None:
+    values = _modality_values(np.arange(1 << bits_stored), modality)
+    inputs = int(values.min()), int(values.max())
+    is_signed = inputs[0] < 0 or _is_written_signed(attributes)
+    table = read_table_item(attributes, "VOILUTSequence", inputs, is_signed=is_signed)
+    return table and _spanning(table)
+
+
+def _is_written_signed(attributes: Attributes) -> bool:
+    item = attributes.first_item("VOILUTSequence")
+    return item is not None and item.vr("LUTDescriptor") == "SS"
+
+
+def _spanning(table: LookupTable) -> LookupTable:
+    """Take entries for 8-bit ones, whatever the descriptor says, where the picture would be black otherwise."""
+    largest = int(table.entries.max())
+    if largest < 256:
+        return replace(table, bits=8)
+    if not largest >> (table.bits - 1):
+        raise contradiction(
+            f"{quoted('LUTDescriptor')} promises {table.bits} bits, but the entries of {quoted('LUTData')} have fewer"
+        )
+    return table
 
 
 def grey_scale(bits_stored: int, modality: Modality, voi: Voi) -> NDArray[np.uint8]:

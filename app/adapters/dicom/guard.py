@@ -67,4 +67,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except LIBRARY_ERRORS as exc:
-        raise NotDicom("The DICOM data set is damaged: export the object again from its source.") from exc
+        raise damaged() from exc
+
+
+def damaged() -> NotDicom:
+    """Make the refusal of a data set whose elements cannot be told apart."""
+    return NotDicom("The DICOM data set is damaged: export the object again from its source.")

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from app.adapters.dicom.attributes import Attributes
 from app.adapters.dicom.checks import check_required, check_transfer_syntax, check_ultrasound
-from app.adapters.dicom.frames import choose_frame, cut_frame
+from app.adapters.dicom.frames import choose_frame, cut_frame, frame_warnings
 from app.adapters.dicom.grey_scale import Modality, Voi, read_modality, read_voi
 from app.adapters.dicom.guard import quiet, translated
 from app.adapters.dicom.image_pixel import read_pixel_format
@@ -18,6 +19,26 @@ from app.core.values import AnalysisWarning, Content, Origin, UltrasoundRegion, 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What turns samples into what is displayed, as far as the photometric interpretation asks for it.
+
+    Attributes
+    ----------
+    modality : Modality
+    voi : Voi
+        Both of grey pictures only.
+    palette : Palette
+        (0028,1201 to 1203); empty unless the photometric interpretation is PALETTE COLOR.
+    warnings : tuple of AnalysisWarning
+    """
+
+    modality: Modality = (1.0, 0.0)
+    voi: Voi = None
+    palette: Palette = ()
+    warnings: tuple[AnalysisWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Header:
     """What is taken of one object, as plain values.
 
@@ -27,8 +48,6 @@ class Header:
         The chosen frame, counted from 1.
     frame : bytes or memoryview
         The chosen frame as it is coded.
-    palette : Palette
-        (0028,1201 to 1203); empty unless the photometric interpretation is PALETTE COLOR.
     warnings : tuple of AnalysisWarning
         What was noticed.
     """
@@ -40,9 +59,7 @@ class Header:
     frame_number: int
     number_of_frames: int
     frame: Content
-    modality: Modality
-    voi: Voi
-    palette: Palette
+    tables: Tables
     regions: tuple[UltrasoundRegion, ...]
     is_flow_image: bool
     view_texts: ViewTexts
@@ -66,7 +83,8 @@ def _walk(data: bytes, limits: ReadLimits, frame_number: int | None) -> Header:
     element = check_required(attributes, found)
     pixel_format = read_pixel_format(attributes, limits)
     number, count = choose_frame(attributes, limits, frame_number)
-    voi, warnings = read_voi(attributes)
+    frame, warnings = cut_frame(element, attributes, pixel_format, number, count, limits)
+    tables = _read_tables(attributes, pixel_format)
     origin, remarks = read_origin(attributes, limits)
     return Header(
         transfer_syntax_uid=meta.transfer_syntax_uid,
@@ -75,14 +93,23 @@ def _walk(data: bytes, limits: ReadLimits, frame_number: int | None) -> Header:
         pixel_format=pixel_format,
         frame_number=number,
         number_of_frames=count,
-        frame=cut_frame(element, attributes, pixel_format, number, count),
-        modality=read_modality(attributes),
-        voi=voi,
-        palette=read_palette(attributes) if pixel_format.photometric_interpretation == "PALETTE COLOR" else (),
+        frame=frame,
+        tables=tables,
         regions=read_regions(attributes, limits),
         is_flow_image=says_flow(attributes),
         view_texts=read_view_texts(attributes, limits),
         scanner_model=attributes.words("ManufacturerModelName")[: limits.max_text_length],
         origin=origin,
-        warnings=(*warnings, *remarks),
+        warnings=(*frame_warnings(attributes), *warnings, *tables.warnings, *remarks),
     )
+
+
+def _read_tables(attributes: Attributes, pixel_format: PixelFormat) -> Tables:
+    bits = pixel_format.bits_stored
+    if pixel_format.photometric_interpretation == "PALETTE COLOR":
+        return Tables(palette=read_palette(attributes, bits))
+    if pixel_format.samples_per_pixel != 1:
+        return Tables()
+    modality = read_modality(attributes, bits)
+    voi, warnings = read_voi(attributes, bits, modality)
+    return Tables(modality, voi, warnings=warnings)

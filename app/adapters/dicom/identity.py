@@ -2,7 +2,7 @@
 
 from app.adapters.dicom.attributes import Attributes, is_uid, missing
 from app.adapters.dicom.checks import check_transfer_syntax, check_ultrasound
-from app.adapters.dicom.guard import quiet, translated
+from app.adapters.dicom.guard import damaged, quiet, translated
 from app.adapters.dicom.limits import DEFAULT_LIMITS, ReadLimits
 from app.adapters.dicom.parsing import FileMeta, ParserStream, parse_dataset, parse_file_meta, parse_identity
 from app.adapters.dicom.view_texts import read_view_texts
@@ -41,6 +41,8 @@ def check_identity(identity: Identity) -> None:
     ------
     UnsupportedTransferSyntax
         If the data set could not be read for its transfer syntax.
+    NotDicom
+        If it could not be read because it is damaged.
     MissingAttribute
     """
     named = {
@@ -51,7 +53,7 @@ def check_identity(identity: Identity) -> None:
     absent = [keyword for keyword, uid in named.items() if not uid]
     if absent:
         check_transfer_syntax(identity.transfer_syntax_uid)
-        raise missing(*absent)
+        raise missing(*absent) if identity.is_readable else damaged()
 
 
 def read_names(data: bytes, limits: ReadLimits = DEFAULT_LIMITS) -> ViewTexts:
@@ -115,4 +117,5 @@ def _identity(meta: FileMeta, attributes: Attributes | None) -> Identity:
         sop_class_uid=uid("SOPClassUID") or (meta.sop_class_uid if is_uid(meta.sop_class_uid) else ""),
         sop_instance_uid=uid("SOPInstanceUID") or (meta.sop_instance_uid if is_uid(meta.sop_instance_uid) else ""),
         study_instance_uid=uid("StudyInstanceUID"),
+        is_readable=attributes is not None,
     )

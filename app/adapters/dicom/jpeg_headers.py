@@ -1,18 +1,29 @@
 """What JPEG, JPEG-LS and JPEG 2000 streams say of themselves, compared with the DICOM attributes before decoding."""
 
+import re
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from app.adapters.dicom.pixel_format import PixelFormat
 from app.core.errors import UndecodablePixels
 
 _START_OF_FRAME: Final = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # without DHT, JPG, DAC
+_LOSSLESS: Final = 0xC3
+_JPEG_LS: Final = 0xF7
 _START_OF_SCAN: Final = 0xDA
-_END_OF_IMAGE: Final = b"\xff\xd9"
-_TAIL_BYTES: Final = 1024  # how far from a stream's end its end marker may stand: writers pad
+_RESTART_INTERVAL: Final = 0xDD
+_END_OF_IMAGE: Final = 0xD9
 _SIZ: Final = 0x51
 _COD: Final = 0x52
+_FILL: Final = 0xFF
+_BEHIND_A_SCAN: Final = re.compile(rb"\xff(?=[\xc0-\xcf\xd8-\xfe])")
+"""Any marker but one of restart: in a scan's data zero follows 0xFF (ITU-T T.81 B.1.1.5), or less than 0x80 (T.87)."""
+_RESTARTS: Final = bytes(range(0xD0, 0xD8))
+_RESTART: Final = re.compile(rb"\xff([\xd0-\xd7])")
+_BEHIND_SCANS: Final = bytes(range(1, 255)) * 2
+_STREAM_STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
 
 
 class JpegHeader(NamedTuple):
@@ -26,6 +37,7 @@ class JpegHeader(NamedTuple):
     sampling: frozenset[int]
     adobe_transform: int | None
     is_jfif: bool
+    restart_interval: int
 
 
 class Jpeg2000Header(NamedTuple):
@@ -38,15 +50,21 @@ class Jpeg2000Header(NamedTuple):
 def check_jpeg(frame: bytes, fmt: PixelFormat, processes: frozenset[int]) -> JpegHeader:
     """Refuse a stream that is not of the transfer syntax, not of the promised size, or has no end."""
     if not frame.startswith(b"\xff\xd8"):
-        raise ValueError("no start-of-image marker")
+        raise _no_start("JPEG or JPEG-LS")
     header = _jpeg_header(frame)
     if header.process not in processes:
         raise contradiction("the coding process", "(0002,0010) Transfer Syntax UID")
     _check_size(fmt, (header.rows, header.columns), len(header.component_ids), header.precision)
-    # libjpeg fills what is missing with grey and calls it a warning: an end marker is all there is to see
-    if _END_OF_IMAGE not in frame.rstrip(b"\0")[-_TAIL_BYTES:]:
-        raise UndecodablePixels("(7FE0,0010) Pixel Data is cut short: a frame has no end. Send it again.")
+    _check_end(frame, _end_of_jpeg(frame))
+    if header.process != _JPEG_LS:  # whose decoder notices
+        _check_restarts(frame, header)
     return header
+
+
+def with_longer_scans(frame: bytes) -> bytes:
+    """Put bytes behind the data of each scan: a decoder reaches them only where data is missing."""
+    ends = [end for _, end in _scans(frame)]
+    return _BEHIND_SCANS.join(frame[start:end] for start, end in pairwise((0, *ends, len(frame))))
 
 
 def components_of_first_scan(frame: bytes) -> int:
@@ -72,9 +90,11 @@ def colour_of_jpeg(header: JpegHeader, fmt: PixelFormat) -> Literal["YCbCr", "RG
 
 def check_jpeg2000(stream: bytes, fmt: PixelFormat) -> Jpeg2000Header:
     """Refuse a codestream that is not of the promised size, or that no ultrasound system writes."""
+    if not stream.startswith(b"\xff\x4f"):
+        raise _no_start("JPEG 2000")
     segments = _segments(stream)
     marker, siz = next(segments)
-    if not stream.startswith(b"\xff\x4f") or marker != _SIZ:
+    if marker != _SIZ:
         raise ValueError("no JPEG 2000 codestream")
     x1, y1, x0, y0, count = struct.unpack_from(">2x4L16xH", siz)
     depth, *spacing = siz[36:39]
@@ -82,7 +102,91 @@ def check_jpeg2000(stream: bytes, fmt: PixelFormat) -> Jpeg2000Header:
         raise contradiction("a component's sign or resolution")
     _check_size(fmt, (y1 - y0, x1 - x0), count, depth + 1)
     cod = next(body for marker, body in segments if marker == _COD)
+    _check_end(stream, _end_of_jpeg2000(stream))
     return Jpeg2000Header(depth + 1, fmt.samples_per_pixel == 3 and cod[4] == 1)
+
+
+def _no_start(name: str) -> UndecodablePixels:
+    return UndecodablePixels(
+        f"A frame of (7FE0,0010) Pixel Data does not begin as a {name} stream: a fragment is lost, or (0002,0010) "
+        "Transfer Syntax UID is wrong. Export the object again from its source."
+    )
+
+
+def _check_end(stream: bytes, end: int | None) -> None:
+    """Refuse a stream that ends early, or that another one follows; other bytes behind it are padding."""
+    if end is None:
+        raise UndecodablePixels("(7FE0,0010) Pixel Data is cut short: a frame has no end. Send it again.")
+    if any(start in stream[end:] for start in _STREAM_STARTS):
+        raise UndecodablePixels(
+            "(7FE0,0010) Pixel Data holds more frames than (0028,0008) Number of Frames says: one is followed by "
+            "another. Export the object again from its source."
+        )
+
+
+def _end_of_jpeg(frame: bytes) -> int | None:
+    """Find what stands behind the end-of-image marker; None if there is none."""
+    places = [at for at, marker in _markers(frame) if marker == _END_OF_IMAGE]
+    return places[0] + 2 if places else None
+
+
+def _scans(frame: bytes) -> list[tuple[int, int]]:
+    """Find where scans begin, with their headers, and end."""
+    return [(at, end) for (at, marker), (end, _) in pairwise(_markers(frame)) if marker == _START_OF_SCAN]
+
+
+def _check_restarts(frame: bytes, header: JpegHeader) -> None:
+    """Refuse a stream whose restart markers do not count 0 to 7 round, or are too few (ITU-T T.81 B.2.1, B.2.4.4)."""
+    scans = _scans(frame)
+    for start, end in scans:
+        counted = b"".join(_RESTART.findall(frame, start, end))
+        if counted != (_RESTARTS * (len(counted) // 8 + 1))[: len(counted)]:
+            raise lacks_a_part()
+        if len(scans) == 1 and header.restart_interval and len(counted) + 1 != _restart_intervals(header):
+            raise lacks_a_part()
+
+
+def _restart_intervals(header: JpegHeader) -> int:
+    """Count the restart intervals of a single scan (ITU-T T.81 A.2, H.1.1)."""
+    is_grey = len(header.component_ids) == 1  # whose sampling factors mean nothing
+    across, down = (1, 1) if is_grey else (max(s >> 4 for s in header.sampling), max(s & 15 for s in header.sampling))
+    if not (across and down):
+        raise ValueError("a sampling factor of zero")
+    block = 1 if header.process == _LOSSLESS else 8
+    units = -(-header.columns // (block * across)) * -(-header.rows // (block * down))
+    return -(-units // header.restart_interval)
+
+
+def _markers(frame: bytes) -> Iterator[tuple[int, int]]:
+    """Walk over the markers of a JPEG or JPEG-LS stream, scans included, to its end or to damage."""
+    at = 2
+    while at + 2 <= len(frame) and frame[at] == 0xFF:
+        marker = frame[at + 1]
+        if marker == _FILL:
+            at += 1
+            continue
+        yield at, marker
+        if marker == _END_OF_IMAGE:
+            return
+        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+        if marker == _START_OF_SCAN:
+            found = _BEHIND_A_SCAN.search(frame, at)
+            at = found.start() if found else len(frame)
+
+
+def _end_of_jpeg2000(stream: bytes) -> int | None:
+    """Walk over the tile-parts to the end of the codestream (ISO/IEC 15444-1 A.4.2); None if it is cut short."""
+    at = 2
+    while stream[at : at + 2] not in (b"\xff\x90", b""):
+        at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+    while stream.startswith(b"\xff\x90", at):
+        length = int.from_bytes(stream[at + 6 : at + 10], "big")
+        if length == 0:  # the last one goes on to the end marker, which cannot stand in its data
+            end = stream.find(b"\xff\xd9", at + 12)
+            return end + 2 if end >= 0 else None
+        at += max(length, 12)
+    # some encoders leave the end marker out; then nothing may follow
+    return at + 2 if stream.startswith(b"\xff\xd9", at) else at if at == len(stream) else None
 
 
 def contradiction(what: str, attribute: str = "the Image Pixel attributes") -> UndecodablePixels:
@@ -93,18 +197,31 @@ def contradiction(what: str, attribute: str = "the Image Pixel attributes") -> U
     )
 
 
+def lacks_a_part() -> UndecodablePixels:
+    """Make the refusal of a stream that is not cut off, but shorter than its picture."""
+    return UndecodablePixels(
+        "(7FE0,0010) Pixel Data is cut short: a frame has an end, but lacks a part before it. Send it again."
+    )
+
+
 def _jpeg_header(frame: bytes) -> JpegHeader:
-    """Read the start-of-frame segment and the application markers in front of it."""
-    adobe_transform, is_jfif = None, False
+    """Read the segments in front of the first scan (ITU-T T.81 B.2.2)."""
+    adobe_transform, is_jfif, interval, start_of_frame = None, False, 0, None
     for marker, body in _segments(frame):
+        if marker == _START_OF_SCAN:
+            break
         if marker == 0xEE and body.startswith(b"Adobe"):
             adobe_transform = body[11]
+        if marker == _RESTART_INTERVAL:
+            interval = int.from_bytes(body[:2], "big")
         is_jfif = is_jfif or (marker == 0xE0 and body.startswith(b"JFIF"))
-        if marker in _START_OF_FRAME:
-            precision, rows, columns, count = struct.unpack_from(">BHHB", body)
-            ids, sampling = body[6 : 6 + 3 * count : 3], frozenset(body[7 : 6 + 3 * count : 3])
-            return JpegHeader(marker, precision, rows, columns, ids, sampling, adobe_transform, is_jfif)
-    raise ValueError("no start-of-frame marker")
+        start_of_frame = (marker, body) if marker in _START_OF_FRAME else start_of_frame
+    if start_of_frame is None:
+        raise ValueError("no start-of-frame marker")
+    process, body = start_of_frame
+    precision, rows, columns, count = struct.unpack_from(">BHHB", body)
+    ids, sampling = body[6 : 6 + 3 * count : 3], frozenset(body[7 : 6 + 3 * count : 3])
+    return JpegHeader(process, precision, rows, columns, ids, sampling, adobe_transform, is_jfif, interval)
 
 
 def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:

@@ -14,6 +14,8 @@ class ReadLimits:
         Largest (0028,0010) Rows and (0028,0011) Columns.
     max_frames : int
         Largest (0028,0008) Number of Frames.
+    max_fragments : int
+        Most fragments of compressed pixel data.
     max_decoded_bytes : int
         Largest single decoded frame; no more than one is ever decoded.
     max_reads : int
@@ -30,6 +32,7 @@ class ReadLimits:
 
     max_rows_columns: int = 8192
     max_frames: int = 20_000
+    max_fragments: int = 200_000
     max_decoded_bytes: int = 32 * 1024 * 1024
     max_reads: int = 200_000
     max_value_bytes: int = 1024 * 1024

@@ -1,22 +1,31 @@
-"""pydicom's parsers, bounded: file meta, data set, fragments of a frame."""
+"""pydicom's parsers, bounded: file meta and data set."""
 
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Final, NamedTuple
 
-from pydicom.encaps import get_frame
+from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from app.adapters.dicom.attributes import Attributes, missing, tag_of
-from app.adapters.dicom.guard import LIBRARY_ERRORS
+from app.adapters.dicom.guard import damaged
 from app.adapters.dicom.keywords import IDENTITY, KEPT
 from app.adapters.dicom.limits import ReadLimits
 from app.adapters.dicom.pixel_element import UNDEFINED_LENGTH, PixelElement, cut_short
-from app.adapters.dicom.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
-from app.core.errors import NotDicom, UndecodablePixels
+from app.adapters.dicom.transfer_syntaxes import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from app.core.errors import NotDicom
 
 _PREAMBLE_BYTES: Final = 128
 _PIXEL_DATA: Final = 0x7FE00010
 _STUDY_INSTANCE_UID: Final = 0x0020000D
+_ITEMS_AND_DELIMITERS: Final = 0xFFFE  # the group of what may stand in sequences and encapsulated pixel data alone
+
+Stop = Callable[[int, str | None, int], bool]
+"""Tag, VR and length of an element to whether parsing ends before its value."""
 
 
 class ParserStream(BytesIO):
@@ -25,6 +34,7 @@ class ParserStream(BytesIO):
     def __init__(self, data: bytes, max_reads: int) -> None:
         super().__init__(data)
         self.data = data
+        self.ended_early = False
         self._reads_left = max_reads
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -32,7 +42,9 @@ class ParserStream(BytesIO):
         self._reads_left -= 1
         if self._reads_left < 0:
             raise NotDicom("The object has more data elements than an ultrasound image has reason to.")
-        return super().read(size)
+        data = super().read(size)
+        self.ended_early = self.ended_early or 0 < len(data) < (size or 0)
+        return data
 
 
 class FileMeta(NamedTuple):
@@ -59,10 +71,7 @@ def parse_file_meta(stream: ParserStream) -> FileMeta:
             "The file is not DICOM: it does not begin with a 128-byte preamble and DICM. Export the image from the "
             "scanner or the archive as DICOM, not as a picture, a video, a PDF or an archive of files."
         )
-    dataset = read_dataset(
-        stream, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2
-    )
-    meta = Attributes(dataset)
+    meta = Attributes(_parsed(stream, EXPLICIT_VR_LITTLE_ENDIAN, lambda tag, _vr, _length: tag >> 16 != 2))
     transfer_syntax_uid = meta.text("TransferSyntaxUID")
     if not transfer_syntax_uid:
         raise missing("TransferSyntaxUID")
@@ -71,13 +80,7 @@ def parse_file_meta(stream: ParserStream) -> FileMeta:
 
 def parse_identity(stream: ParserStream, transfer_syntax_uid: str) -> Attributes:
     """Parse what says which object this is, and stop before what may be long, in any object (PS3.6 sorts by tag)."""
-    dataset = read_dataset(
-        stream,
-        is_implicit_VR=transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN,
-        is_little_endian=transfer_syntax_uid != EXPLICIT_VR_BIG_ENDIAN,
-        stop_when=lambda tag, _vr, _length: tag > _STUDY_INSTANCE_UID,
-        specific_tags=[tag_of(keyword) for keyword in IDENTITY],
-    )
+    dataset = _parsed(stream, transfer_syntax_uid, lambda tag, _vr, _length: tag > _STUDY_INSTANCE_UID, IDENTITY)
     return Attributes(dataset)
 
 
@@ -97,26 +100,32 @@ def parse_dataset(
             raise cut_short()
         return tag >= _PIXEL_DATA
 
-    dataset = read_dataset(
-        stream,
-        is_implicit_VR=transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN,
-        is_little_endian=transfer_syntax_uid != EXPLICIT_VR_BIG_ENDIAN,
-        stop_when=is_at_or_behind_pixel_data,
-        specific_tags=[tag_of(keyword) for keyword in KEPT],
-    )
-    attributes = Attributes(dataset)
+    attributes = Attributes(_parsed(stream, transfer_syntax_uid, is_at_or_behind_pixel_data, KEPT))
+    if not found and stream.ended_early:
+        raise cut_short()
     attributes.drop_larger_than(limits.max_value_bytes)
     return attributes, found[-1] if found else None
 
 
-def join_fragments(element: PixelElement, index: int, count: int, offset_tables: tuple[bytes, bytes] | None) -> bytes:
-    """Join the fragments of one frame (PS3.5 A.4), found by the extended or the basic offset table, or by count."""
-    stream = BytesIO(element.data)
-    stream.seek(element.start)
-    try:
-        return get_frame(stream, index, number_of_frames=count, extended_offsets=offset_tables)
-    except LIBRARY_ERRORS as exc:
-        raise UndecodablePixels(
-            "The frames of (7FE0,0010) Pixel Data cannot be told apart: it is cut short, or its offset table or "
-            "(0028,0008) Number of Frames is wrong."
-        ) from exc
+def _parsed(stream: ParserStream, transfer_syntax_uid: str, stop: Stop, keywords: Iterable[str] = ()) -> Dataset:
+    """Parse up to an element; items and delimiters outside of a sequence are damage (PS3.5 7.5), not its end."""
+    has_stopped = False
+
+    def stops(tag: int, vr: str | None, length: int) -> bool:
+        nonlocal has_stopped
+        if tag >> 16 == _ITEMS_AND_DELIMITERS:
+            raise damaged()
+        has_stopped = stop(tag, vr, length)
+        return has_stopped
+
+    dataset = read_dataset(
+        stream,
+        is_implicit_VR=transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN,
+        is_little_endian=transfer_syntax_uid != EXPLICIT_VR_BIG_ENDIAN,
+        stop_when=stops,
+        specific_tags=[tag_of(keyword) for keyword in keywords] or None,
+    )
+    # pydicom takes an Item Delimitation Item for the end of the data set, and does not ask
+    if not has_stopped and stream.tell() < len(stream.data):
+        raise damaged()
+    return dataset

@@ -1,4 +1,4 @@
-"""The uncompressed transfer syntaxes (PS3.5 Annex A.1 to A.3), which parsing and pixel data must tell apart."""
+"""The transfer syntaxes (PS3.5 Annex A) that parsing and pixel data must tell apart."""
 
 from typing import Final
 
@@ -7,6 +7,7 @@ import numpy as np
 IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 EXPLICIT_VR_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
+RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
 NATIVE: Final = (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN)
 
 

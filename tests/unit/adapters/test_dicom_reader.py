@@ -298,7 +298,7 @@ class TestPixelDescription:
             ({"PhotometricInterpretation": "HSV"}, "(0028,0004) Photometric Interpretation"),
             ({"PhotometricInterpretation": "YBR_PARTIAL_420"}, "(0028,0004) Photometric Interpretation"),
             ({"PlanarConfiguration": 2}, "(0028,0006) Planar Configuration"),
-            ({"NumberOfFrames": 0}, "(0028,0008) Number of Frames"),
+            ({"NumberOfFrames": -1}, "(0028,0008) Number of Frames"),
             ({"NumberOfFrames": 99_999}, "(0028,0008) Number of Frames"),
         ],
         ids=str,

@@ -313,10 +313,21 @@ class TestExpandSegments:
         words = [0, 2, 0, 10, 1, 2, 30, 2, 2, 0, 0]
         assert expand_segments(words, 8) == [0, 10, 20, 30, 0, 10, 20, 30]
 
-    def test_nothing_is_expanded_beyond_the_size(self) -> None:
-        assert len(expand_segments([0, 1, 5, 1, 65_535, 9], 16)) == 16
+    def test_offsets_of_8_bit_palettes_are_four_bytes(self) -> None:
+        data = [0, 2, 0, 10, 1, 2, 30, 2, 2, 0, 0, 0, 0, 0]  # the last is padding
+        assert expand_segments(data, 8, is_bytes=True) == [0, 10, 20, 30, 0, 10, 20, 30]
 
-    @pytest.mark.parametrize("words", [[0, 1, 5], [9, 1, 1], [0, 0], [0, 1, 5, 2, 60_000, 0, 0]], ids=str)
+    def test_an_indirect_segment_that_leads_into_another_is_refused(self) -> None:
+        with pytest.raises(UndecodablePixels, match="segmented palette"):
+            expand_segments([0, 4, 0, 1, 7, 9, 2, 1, 4, 0], 5)  # words 2 to 4 look like a segment
+
+    def test_expanding_stops_beyond_the_size(self) -> None:
+        with pytest.raises(UndecodablePixels, match=r"segmented palette .* more entries than the 16"):
+            expand_segments([0, 1, 5, *[1, 65_535, 9] * 10_000], 16)
+
+    @pytest.mark.parametrize(
+        "words", [[0, 1, 5], [9, 1, 1], [0, 0], [0, 1, 5, 2, 60_000, 0, 0], [1, 3, 9], [0, 9, 1]], ids=str
+    )
     def test_segments_that_lead_nowhere_are_refused(self, words: list[int]) -> None:
         with pytest.raises(UndecodablePixels, match="segmented palette"):
             expand_segments(words, 70_000)
