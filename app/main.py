@@ -21,6 +21,7 @@ from app.adapters.storage.api_keys import ApiKeys
 from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.database import Database
 from app.adapters.storage.pulse import INTERVAL_S, Pulse
+from app.adapters.storage.refusals import Refusals
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.retention import Retention
 from app.adapters.storage.study_repository import StudyRepository
@@ -85,6 +86,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
                 closing(runtime),
                 in_background("pulse", runtime.pulse.run, metrics.background_failure, retry_s=INTERVAL_S),
                 in_background("housekeeping", house.run, metrics.background_failure),
+                in_background("refusals", runtime.refusals.run, metrics.background_failure),
                 in_background("memory", keep_tidy, metrics.background_failure),
             ):
                 yield
@@ -97,12 +99,15 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
         max_in_flight=settings.max_in_flight,
         bounds=_body_bounds(settings),
     )
-    app.add_middleware(AccessControl, metrics=metrics)
+    modules = (analyses, previews, results, reports, studies, stow, pages, audit, system)
+    app.add_middleware(
+        AccessControl, metrics=metrics, routes=[route for module in modules for route in module.router.routes]
+    )
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observation)
     install_problem_handlers(app, metrics)
-    for module in (analyses, previews, results, reports, studies, stow, pages, audit, system):
+    for module in modules:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(packages=[("app.api", "static")]))
     add_problem_schema(app.openapi())
@@ -137,6 +142,7 @@ def build_runtime(
         service=service,
         received=StudyRepository(database.engine),
         audit=trail,
+        refusals=Refusals(trail),
         retention=Retention(database.engine),
         gatekeeper=build_gatekeeper(settings, database),
         max_stow_parts=settings.max_stow_parts,

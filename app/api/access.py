@@ -2,17 +2,21 @@
 
 import base64
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPMethod
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.adapters.oidc import Issuer, is_token
 from app.adapters.storage.api_keys import ApiKeys
+from app.adapters.storage.refusals import UNKNOWN, Refusals
 from app.adapters.telemetry.metrics import Metrics
 from app.api.problems import problem_response, problem_responses
 from app.core.access import ANYONE, Actor, Principal, required_scope
@@ -25,6 +29,7 @@ _HOW = (
 )
 TOKENS_AT_ONCE = 4
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_METHODS = frozenset(HTTPMethod)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,11 +102,14 @@ class AccessControl:
     ----------
     app : ASGIApp
     metrics : Metrics
+    routes : sequence of BaseRoute
+        By whose templates refused calls are named on the audit trail.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Sequence[BaseRoute]) -> None:
         self.app = app
         self.metrics = metrics
+        self.routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -111,11 +119,23 @@ class AccessControl:
         try:
             scope.setdefault("state", {})["actor"] = await _admit(scope)
         except AnalysisError as refusal:
-            self.metrics.refusal(refusal.code)
-            logger.info("refused code=%s method=%s", refusal.code, scope["method"])
+            self._record(scope, refusal)
             await problem_response(refusal)(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+    def _record(self, scope: Scope, refusal: AnalysisError) -> None:
+        self.metrics.refusal(refusal.code)
+        logger.info("refused code=%s method=%s", refusal.code, scope["method"])
+        if isinstance(refusal, (Unauthenticated, Forbidden)):
+            refusals: Refusals = scope["app"].state.runtime.refusals
+            refusals.note(Actor(refusal.actor or UNKNOWN, _address(scope)), refusal.code, self._call(scope))
+
+    def _call(self, scope: Scope) -> str:
+        """Name a call by its method and the template of its address: the address itself may hold a UID."""
+        method = scope["method"] if scope["method"] in _METHODS else "another method"
+        matching = (route for route in self.routes if route.matches(scope)[0] is not Match.NONE)
+        return f"{method} {getattr(next(matching, None), 'path', 'unknown')}"
 
 
 async def _admit(scope: Scope) -> Actor | None:
@@ -128,9 +148,15 @@ async def _admit(scope: Scope) -> Actor | None:
     gatekeeper: Gatekeeper = scope["app"].state.runtime.gatekeeper
     principal = await gatekeeper.identify(headers.get("authorization"))
     if needed not in principal.scopes:
-        raise Forbidden(f"The key or token does not have the scope {needed}.", needed_scope=needed)
+        refusal = Forbidden(f"The key or token does not have the scope {needed}.", needed_scope=needed)
+        refusal.actor = principal.name
+        raise refusal
+    return Actor(principal.name, _address(scope))
+
+
+def _address(scope: Scope) -> str:
     client = scope.get("client")
-    return Actor(principal.name, client[0] if client else "")
+    return client[0] if client else ""
 
 
 def _check_origin(method: str, headers: Headers) -> None:

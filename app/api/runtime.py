@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.pulse import Pulse
+from app.adapters.storage.refusals import Refusals
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.retention import Retention
 from app.adapters.storage.study_repository import StudyRepository
@@ -34,6 +35,7 @@ class Runtime:
         The error that keeps the bundle from being used, if there is one: the process lives on and says so.
     received : StudyRepository
     audit : AuditTrail
+    refusals : Refusals
     retention : Retention
     gatekeeper : Gatekeeper
     max_stow_parts : int
@@ -46,6 +48,7 @@ class Runtime:
     service: AnalysisService | BundleError
     received: StudyRepository
     audit: AuditTrail
+    refusals: Refusals
     retention: Retention
     gatekeeper: Gatekeeper
     max_stow_parts: int

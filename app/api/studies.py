@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from app.adapters.storage.audit_trail import Action, Event, study_digest
+from app.adapters.storage.audit_trail import Action, Event, in_vain, study_digest
 from app.api.access import ActorDep
 from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep
@@ -40,6 +40,7 @@ def get_study(study_instance_uid: Uid, runtime: RuntimeDep, by: ActorDep) -> Stu
     """
     state = read_state(runtime.repository, runtime.received, study_instance_uid)
     if state is None:
+        runtime.audit.record(by, [in_vain(study_instance_uid)])
         raise UnknownResource("No view of this study is in. Send it to /v1/analyses or /dicom-web/studies.")
     read = Event(Action.READ, state.current.id if state.current else "", study_digest(study_instance_uid))
     runtime.audit.record(by, [read])

@@ -37,7 +37,7 @@ def keys(database: Database) -> ApiKeys:
     return ApiKeys(database.engine)
 
 
-def actions(trail: AuditTrail) -> list[Action]:
+def actions(trail: AuditTrail) -> list[str]:
     return [record.event.action for record in trail.records()]
 
 

@@ -19,11 +19,13 @@ from app.core.errors import StorageUnavailable
 
 _VERSIONS = table("alembic_version", column("version_num"))
 _MIGRATIONS = Path(__file__).parents[3] / "migrations"
+POSTGRES_IDLE_TIMEOUT_MS = 30_000
+"""A transaction of a process that hangs is rolled back after this: it would hold up the export of the audit trail."""
 SQLITE_BUSY_TIMEOUT_MS = 5_000
 POSTGRES_CONNECT_TIMEOUT_S = 3
 POSTGRES_STATEMENT_TIMEOUT_MS = 5_000
 POOL_TIMEOUT_S = 5
-"""All of them below the half minute after which a client gives up and sends again."""
+"""These are below the half minute after which a client gives up and sends again."""
 RETRY_AFTER_S = 5
 
 
@@ -181,7 +183,8 @@ def _open_postgres(url: URL) -> Engine:
         connect_args={
             "connect_timeout": POSTGRES_CONNECT_TIMEOUT_S,
             # A commit waits for the disk even if the server is set not to: an answer must survive a crash.
-            "options": f"-c statement_timeout={POSTGRES_STATEMENT_TIMEOUT_MS} -c synchronous_commit=on",
+            "options": f"-c statement_timeout={POSTGRES_STATEMENT_TIMEOUT_MS} -c synchronous_commit=on "
+            f"-c idle_in_transaction_session_timeout={POSTGRES_IDLE_TIMEOUT_MS}",
         },
     )
 
