@@ -34,12 +34,9 @@ class Housekeeping:
         self._unfinished = unfinished
         self._kept = kept
 
-    def run(self, stopping: threading.Event) -> None:
-        """Tidy until told to stop."""
-        pause = 0.0
-        while not stopping.wait(pause):
-            self.tidy(datetime.now(UTC), stopping)
-            pause = INTERVAL_S
+    def work(self, stopping: threading.Event) -> None:
+        """Tidy once."""
+        self.tidy(datetime.now(UTC), stopping)
 
     def tidy(self, now: datetime, stopping: threading.Event | None = None) -> None:
         """Analyse what can be analysed, then forget what stayed unfinished, or was kept, for too long.

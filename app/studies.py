@@ -7,10 +7,11 @@ restart or two processes at once lead to the same analysis.
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from threading import Event
 
 from app.adapters.dicom import Identity
-from app.adapters.storage.study_repository import StudyRepository, UnsettledStudy
+from app.adapters.storage.study_repository import SettledStudy, StudyRepository, UnsettledStudy
 from app.adapters.storage.study_state import read_state
 from app.adapters.telemetry.metrics import Metrics
 from app.core.access import SERVICE, Actor
@@ -113,7 +114,8 @@ class StudyService:
 
     def _settle(self, study_instance_uid: str, by: Actor) -> None:
         changes = self._received.changes(study_instance_uid)
-        self._received.mark_settled(study_instance_uid, changes, finished=self._answer(study_instance_uid, by))
+        finished = self._answer(study_instance_uid, by)
+        self._received.mark_settled([SettledStudy(study_instance_uid, changes, finished)])
 
     def _answer(self, study_instance_uid: str, by: Actor) -> bool:
         """Analyse the standing images unless they are; tell whether there is an analysis of all views then."""
@@ -145,18 +147,20 @@ class StudyService:
         ------
         StorageUnavailable
         """
-        for each in self._received.unsettled():
+        for page in self._received.unsettled():
+            going_on = takewhile(lambda _: not stopping.is_set(), page)
+            self._received.mark_settled(list(filter(None, map(self._follow_up, going_on))))
             if stopping.is_set():
                 return
-            self._follow_up(each)
 
-    def _follow_up(self, study: UnsettledStudy) -> None:
+    def _follow_up(self, study: UnsettledStudy) -> SettledStudy | None:
+        """Settle a study; one that needs nothing is given back, to be marked with others."""
         state = read_state(self._analyses, self._received, study.study_instance_uid)
         if state and state.obstacle is None and state.current is None:
             self.settle([study.study_instance_uid], SERVICE)
-        else:
-            finished = state is not None and any(each.estimate.complete for each in state.analyses)
-            self._received.mark_settled(study.study_instance_uid, study.changes, finished=finished)
+            return None
+        finished = state is not None and any(each.estimate.complete for each in state.analyses)
+        return SettledStudy(study.study_instance_uid, study.changes, finished)
 
 
 def _outcome(instance: ReceivedInstance, known: ReceivedInstance | None) -> tuple[str, str]:

@@ -3,11 +3,13 @@
 The dependencies are coroutines: FastAPI would hand each plain function to another thread, at every call.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.adapters.machine.background import Background
 from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.pulse import Pulse
 from app.adapters.storage.refusals import Refusals
@@ -16,9 +18,11 @@ from app.adapters.storage.retention import Retention
 from app.adapters.storage.study_repository import StudyRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.api.access import Gatekeeper
-from app.core.errors import AnalysisError, BundleError
+from app.core.errors import AnalysisError, BundleError, StorageUnavailable
 from app.service import AnalysisService
 from app.studies import StudyService
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +31,8 @@ class Runtime:
 
     Attributes
     ----------
+    background : Background
+        Tasks beside the requests.
     pulse : Pulse
         Of the database.
     repository : AnalysisRepository
@@ -42,6 +48,7 @@ class Runtime:
         Instances of one request.
     """
 
+    background: Background
     pulse: Pulse
     repository: AnalysisRepository
     metrics: Metrics
@@ -54,7 +61,11 @@ class Runtime:
     max_stow_parts: int
 
     def close(self) -> None:
-        """Stop what works in threads of its own."""
+        """Stop what works in threads of its own, and write what is left to write."""
+        try:
+            self.refusals.write()
+        except StorageUnavailable:
+            logger.warning("refusals since the last record are not on the audit trail: the database does not answer")
         if isinstance(self.service, AnalysisService):
             self.service.close()
 

@@ -185,6 +185,16 @@ class Health(_Out):
     status: str
 
 
+class Readiness(Health):
+    """Whether studies can be analysed, and what fails beside that."""
+
+    degraded: list[str] = Field(
+        [],
+        description="Background tasks that keep failing while studies are answered: see the log and the alerts. Left "
+        "out when there are none.",
+    )
+
+
 def analysis_out(analysis: Analysis) -> AnalysisOut:
     """Write a stored analysis as a response."""
     estimate = analysis.estimate

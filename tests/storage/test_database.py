@@ -70,7 +70,7 @@ def test_what_was_there_before_goes_up_and_down_the_newest_steps(database: Datab
     assert what_is_there(rig) == before
     assert [key is None for key in evidence_keys(database)] == [key is None for key in keys]
     assert sorted(filter(None, keys)), "one of them carries a text that names a view"
-    assert [each.study_instance_uid for each in rig.received.unsettled()] == [STUDY]
+    assert [[each.study_instance_uid for each in page] for page in rig.received.unsettled()] == [[STUDY]]
     rig.tidy()
     assert list(rig.received.unsettled()) == []
     assert what_is_there(rig) == before

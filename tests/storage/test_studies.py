@@ -20,7 +20,7 @@ from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.database import Database
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.retention import Retention
-from app.adapters.storage.study_repository import StudyRepository
+from app.adapters.storage.study_repository import SettledStudy, StudyRepository
 from app.adapters.storage.study_state import StudyState, read_state
 from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
@@ -483,7 +483,7 @@ class TestStudyRepository:
                 rig.receive(content)
         rig.receive(us_instance(study=7, **SMALL))
         rig.studies.settle([uid("study", 1, 0)], SENDER)
-        waiting = [each.study_instance_uid for each in rig.received.unsettled()]
+        waiting = [each.study_instance_uid for page in rig.received.unsettled() for each in page]
         assert waiting == [uid("study", 1, study) for study in (1, 2, 3, 4, 7)]
         rig.tidy()
         assert list(rig.received.unsettled()) == []
@@ -493,8 +493,8 @@ class TestStudyRepository:
         rig.send(FOUR)
         before = rig.received.changes(STUDY)
         rig.receive(NEWER)
-        rig.received.mark_settled(STUDY, before, finished=True)
-        assert [each.study_instance_uid for each in rig.received.unsettled()] == [STUDY]
+        rig.received.mark_settled([SettledStudy(STUDY, before, finished=True)])
+        assert [[each.study_instance_uid for each in page] for page in rig.received.unsettled()] == [[STUDY]]
 
     def test_an_analysis_that_failed_is_tried_again(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patched:
@@ -519,7 +519,7 @@ class TestStudyRepository:
         monkeypatch.setattr(rig.service, "analyse_crops", analyse_and_stop)
         Housekeeping(rig.retention, rig.studies, 72 * HOURS, None).tidy(datetime.now(UTC) + 100 * HOURS, stopping)
         assert rig.analyses() == 1
-        assert len(list(rig.received.unsettled())) == 2, "and nothing of them was forgotten"
+        assert [len(page) for page in rig.received.unsettled()] == [2], "and nothing of them was forgotten"
 
     def test_the_crop_comes_back_to_the_last_grey_level(self, rig: Rig) -> None:
         rig.send([FOUR[0]])

@@ -16,7 +16,7 @@ MOST_KINDS: Final = 256
 """Told apart in that time; what is beyond them is counted together, without an address."""
 UNKNOWN: Final = "unknown"
 """Who was refused without having said, in a way that holds, who they are."""
-_LOOKED_AT_EVERY_S: Final = 1.0
+LOOKED_AT_EVERY_S: Final = 1.0
 
 _Kind = tuple[Actor, str]
 
@@ -56,11 +56,9 @@ class Refusals:
                 kind = Actor(UNKNOWN), code
             self._counts[kind] = self._counts.get(kind, 0) + 1
 
-    def run(self, stopping: Signal) -> None:
-        """Write what is due until told to stop, and then all that is left."""
-        while not stopping.wait(_LOOKED_AT_EVERY_S):
-            self.write(WRITTEN_EVERY_S)
-        self.write()
+    def write_due(self, _stopping: Signal) -> None:
+        """Write what is due; to be done every second."""
+        self.write(WRITTEN_EVERY_S)
 
     def write(self, every_s: float = 0) -> None:
         """Write the kinds of refusals of which no record was written for a time.

@@ -1,6 +1,6 @@
 """What was received of studies that fill up, in and out of the database."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -67,6 +67,23 @@ class UnsettledStudy(NamedTuple):
     study_instance_uid: str
     received_at: datetime
     changes: int
+
+
+class SettledStudy(NamedTuple):
+    """A study that was followed up.
+
+    Attributes
+    ----------
+    study_instance_uid : str
+    changes : int
+        As `StudyRepository.changes` said before the study was read.
+    finished : bool
+        Whether it has an analysis of all its views.
+    """
+
+    study_instance_uid: str
+    changes: int
+    finished: bool
 
 
 class StudyRepository:
@@ -173,27 +190,19 @@ class StudyRepository:
         with reading(self._engine) as connection:
             return connection.execute(query).scalar() or 0
 
-    def mark_settled(self, study_instance_uid: str, changes: int, *, finished: bool) -> None:
-        """Note that all that was put up to a number of changes has been followed up.
-
-        Parameters
-        ----------
-        study_instance_uid : str
-        changes : int
-            As `changes` said.
-        finished : bool
-            Whether the study has an analysis of all its views.
-        """
-        behind = and_(_s.study_instance_uid == study_instance_uid, _s.settled < changes)
-        noted = {"settled": changes} | ({"finished": True} if finished else {})
+    def mark_settled(self, studies: Iterable[SettledStudy]) -> None:
+        """Note that what was put of studies has been followed up, in one transaction."""
         with writing(self._engine) as connection:
-            connection.execute(update(received_studies).where(behind).values(noted))
+            for study in studies:
+                behind = and_(_s.study_instance_uid == study.study_instance_uid, _s.settled < study.changes)
+                noted = {"settled": study.changes} | ({"finished": True} if study.finished else {})
+                connection.execute(update(received_studies).where(behind).values(noted))
 
-    def unsettled(self) -> Iterator[UnsettledStudy]:
-        """Give the studies of which something came that was not followed up, longest waiting first."""
+    def unsettled(self) -> Iterator[list[UnsettledStudy]]:
+        """Give the studies of which something came that was not followed up, longest waiting first, some at a time."""
         after: tuple[datetime, str] | None = None
         while page := self._unsettled(after):
-            yield from page
+            yield page
             after = page[-1].received_at, page[-1].study_instance_uid
 
     def _unsettled(self, after: tuple[datetime, str] | None) -> list[UnsettledStudy]:
