@@ -4,6 +4,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
+from pathlib import Path
+from tempfile import gettempdir
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -13,6 +15,7 @@ from app import __version__
 from app.adapters.bundle.store import Bundle, load_bundle
 from app.adapters.machine.background import Background
 from app.adapters.machine.memory import TIDY_S, return_unused
+from app.adapters.machine.room import check_room
 from app.adapters.oidc import Issuer
 from app.adapters.reading.objects import Instructions
 from app.adapters.reading.readers import Readers
@@ -139,7 +142,9 @@ def build_runtime(
     service = _build_service(settings, load, repository, trail, metrics, view_rules)
     return Runtime(
         background=Background(metrics.background_failure),
-        pulse=Pulse(database.check),  # last, so that its first check is fresh when the first request comes
+        pulse=Pulse(
+            lambda: check_storage(database)
+        ),  # last, so that its first check is fresh when the first request comes
         repository=repository,
         metrics=metrics,
         service=service,
@@ -150,6 +155,12 @@ def build_runtime(
         gatekeeper=build_gatekeeper(settings, database),
         max_stow_parts=settings.max_stow_parts,
     )
+
+
+def check_storage(database: Database) -> None:
+    """Raise StorageUnavailable unless the database and the folder for large uploads can be written."""
+    database.check()
+    check_room(Path(gettempdir()), "temporary files")
 
 
 def build_gatekeeper(settings: Settings, database: Database) -> Gatekeeper:
