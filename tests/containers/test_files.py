@@ -49,9 +49,9 @@ def test_every_setting_may_stand_in_the_compose_files_env(compose: Any) -> None:
         environment = compose["services"][service]["environment"]
         given = {name: value for name, value in environment.items() if name.startswith("LIVER_PDFF_")}
         assert set(given) == names
-        assert [
-            name for name, value in given.items() if value is not None and not value.startswith(f"${{{name}:-")
-        ] == []
+        fixed = [name for name, value in given.items() if value and not value.startswith(f"${{{name}:-")]
+        assert fixed == ["LIVER_PDFF_PORT"]
+    assert compose["services"]["service"]["ports"] == ["127.0.0.1:${LIVER_PDFF_PORT:-8000}:8000"]
 
 
 def test_what_the_compose_file_sets_by_itself_is_taken(compose: Any, monkeypatch: pytest.MonkeyPatch) -> None:
