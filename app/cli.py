@@ -165,6 +165,16 @@ def database_downgrade(revision: str, yes: Annotated[bool, typer.Option("--yes",
     typer.echo(f"schema is at {revision}")
 
 
+@database_cli.command("backup")
+def database_backup(path: Annotated[Path, typer.Argument(help="File that does not exist yet.")]) -> None:
+    """Copy an SQLite database in one state, while the service goes on."""
+    from app.adapters.storage.database import Database
+
+    with Database(Settings().database_url) as database:
+        database.backup(path)
+    typer.echo(f"{path} is written")
+
+
 @bundle_cli.command("verify")
 def bundle_verify(folder: Annotated[Path | None, typer.Argument(help="By default LIVER_PDFF_BUNDLE.")] = None) -> None:
     """Check every hash, the graph, the golden answer and, with LIVER_PDFF_BUNDLE_KEY, the signature of a bundle."""

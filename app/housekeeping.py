@@ -5,15 +5,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 from app.adapters.storage.retention import Retention
-from app.core.access import SERVICE
-from app.core.errors import StorageUnavailable
 from app.studies import StudyService
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_S = 3600.0
-RETRY_S = 60.0
-"""When the database did not answer."""
 
 
 class Housekeeping:
@@ -38,33 +34,24 @@ class Housekeeping:
         self._unfinished = unfinished
         self._kept = kept
 
-    def run(self, stopping: threading.Event) -> None:
-        """Tidy until told to stop."""
-        since: datetime | None = None  # at the start, all: nobody knows how long the service was down
-        pause = 0.0
-        while not stopping.wait(pause):
-            now = datetime.now(UTC)
-            try:
-                self.tidy(now, since, stopping)
-            except StorageUnavailable as error:
-                logger.warning("housekeeping waits: code=%s", error.code)
-                pause = RETRY_S
-            else:
-                since, pause = now - self._unfinished, INTERVAL_S
+    def work(self, stopping: threading.Event) -> None:
+        """Tidy once."""
+        self.tidy(datetime.now(UTC), stopping)
 
-    def tidy(self, now: datetime, since: datetime | None = None, stopping: threading.Event | None = None) -> None:
+    def tidy(self, now: datetime, stopping: threading.Event | None = None) -> None:
         """Analyse what can be analysed, then forget what stayed unfinished, or was kept, for too long.
+
+        All of it is done study by study, or by some studies at a time: told to stop, it ends within a second.
 
         Raises
         ------
         StorageUnavailable
         """
-        for uid in self._studies.forgotten(since) if self._studies else ():
-            if stopping and stopping.is_set():
-                return
-            assert self._studies  # noqa: S101 - else there is no uid
-            self._studies.settle([uid], SERVICE)
-        if forgotten := self._retention.forget_unfinished(now - self._unfinished):
+        stopping = stopping or threading.Event()
+        if self._studies:
+            self._studies.follow_up(stopping)
+        unfinished = min(self._unfinished, self._kept or self._unfinished)
+        if forgotten := self._retention.forget_unfinished(now - unfinished, stopping):
             logger.info("unfinished studies deleted: %d", forgotten)
-        if self._kept and (expired := self._retention.expire(now - self._kept)):
+        if self._kept and (expired := self._retention.expire(now - self._kept, stopping)):
             logger.info("analyses past retention deleted: %d", expired)

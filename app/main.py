@@ -4,14 +4,17 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
+from pathlib import Path
+from tempfile import gettempdir
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from app import __version__
 from app.adapters.bundle.store import Bundle, load_bundle
-from app.adapters.machine.background import in_background
-from app.adapters.machine.memory import keep_tidy, return_unused
+from app.adapters.machine.background import Background
+from app.adapters.machine.memory import TIDY_S, return_unused
+from app.adapters.machine.room import check_room
 from app.adapters.oidc import Issuer
 from app.adapters.reading.objects import Instructions
 from app.adapters.reading.readers import Readers
@@ -19,7 +22,9 @@ from app.adapters.screens.text_reader import is_installed
 from app.adapters.storage.api_keys import ApiKeys
 from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.database import Database
-from app.adapters.storage.pulse import INTERVAL_S, Pulse
+from app.adapters.storage.pulse import INTERVAL_S as PULSE_S
+from app.adapters.storage.pulse import Pulse
+from app.adapters.storage.refusals import LOOKED_AT_EVERY_S, Refusals
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.retention import Retention
 from app.adapters.storage.sessions import Sessions
@@ -41,6 +46,7 @@ from app.core.naming import ViewRule, compile_rules
 from app.core.notices import NOTICE
 from app.core.scanners import OTHER
 from app.core.screens.values import ScreenPolicy
+from app.housekeeping import INTERVAL_S as HOUSEKEEPING_S
 from app.housekeeping import Housekeeping
 from app.service import MAX_READERS, AnalysisService
 from app.settings import MIB, Settings, read_view_rules
@@ -86,12 +92,13 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with tracing(wanted=settings.traces), Database(settings.database_url) as database:
             app.state.runtime = runtime = build_runtime(settings, database, metrics, view_rules, bundle)
-            house = keep_house(runtime, settings)
+            house, background = keep_house(runtime, settings), runtime.background
             with (
                 closing(runtime),
-                in_background("pulse", runtime.pulse.run, metrics.background_failure, retry_s=INTERVAL_S),
-                in_background("housekeeping", house.run, metrics.background_failure),
-                in_background("memory", keep_tidy, metrics.background_failure),
+                background.task("pulse", runtime.pulse.feel, PULSE_S, retry_s=PULSE_S),
+                background.task("housekeeping", house.work, HOUSEKEEPING_S),
+                background.task("refusals", runtime.refusals.write_due, LOOKED_AT_EVERY_S),
+                background.task("memory", return_unused, TIDY_S),
             ):
                 yield
             del app.state.runtime  # FastAPI's caches keep stopped applications; this frees the weights
@@ -111,7 +118,8 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
         first_byte_s=settings.head_timeout_s,
         bounds=_body_bounds(settings),
     )
-    app.add_middleware(AccessControl, metrics=metrics)
+    routes = [route for router in ROUTERS for route in router.routes]
+    app.add_middleware(AccessControl, metrics=metrics, routes=routes)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Addresses, metrics=metrics, public=settings.address, proxies=settings.proxies)
     app.add_middleware(SecurityHeaders)
@@ -121,7 +129,7 @@ def create_app(settings: Settings, bundle: Callable[[], Bundle] | None = None) -
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("app.api", "static")]))
     app.mount(documentation.FILES, documentation.SCRIPTS)
-    check_free(settings.address.root_path, [*app.routes, *(route for router in ROUTERS for route in router.routes)])
+    check_free(settings.address.root_path, [*app.routes, *routes])
     add_problem_schema(app.openapi())
     add_security(app.openapi())
     return app
@@ -148,16 +156,26 @@ def build_runtime(
     trail = AuditTrail(database.engine)
     service = _build_service(settings, load, repository, trail, metrics, view_rules)
     return Runtime(
-        pulse=Pulse(database.check),  # last, so that its first check is fresh when the first request comes
+        background=Background(metrics.background_failure),
+        pulse=Pulse(
+            lambda: check_storage(database)
+        ),  # last, so that its first check is fresh when the first request comes
         repository=repository,
         metrics=metrics,
         service=service,
         received=StudyRepository(database.engine),
         audit=trail,
+        refusals=Refusals(trail),
         retention=Retention(database.engine),
         gatekeeper=build_gatekeeper(settings, database),
         max_stow_parts=settings.max_stow_parts,
     )
+
+
+def check_storage(database: Database) -> None:
+    """Raise StorageUnavailable unless the database and the folder for large uploads can be written."""
+    database.check()
+    check_room(Path(gettempdir()), "temporary files")
 
 
 def build_gatekeeper(settings: Settings, database: Database) -> Gatekeeper:

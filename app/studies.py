@@ -5,28 +5,26 @@ restart or two processes at once lead to the same analysis.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from itertools import takewhile
+from threading import Event
 
 from app.adapters.reading.allowance import Allowance
-from app.adapters.storage.repository import AnalysisRepository
-from app.adapters.storage.study_repository import StudyRepository
+from app.adapters.storage.study_repository import SettledStudy, StudyRepository, UnsettledStudy
+from app.adapters.storage.study_state import read_state
 from app.adapters.telemetry.metrics import Metrics
-from app.core.access import Actor
-from app.core.choice import Choice, ShownView, choose_images, received_image, stand
+from app.core.access import SERVICE, Actor
+from app.core.choice import choose_images, received_image, stand
 from app.core.errors import AnalysisError
 from app.core.objects import Identity
 from app.core.pipeline import image_key, is_about, question
-from app.core.studies import ReceivedInstance, is_of_views, obstacle, standing_images, standing_origins, views_of
-from app.core.values import Analysis, AnalysisWarning, Content, Crop, View
+from app.core.studies import ReceivedInstance, obstacle, standing_images, standing_origins, views_of
+from app.core.values import AnalysisWarning, Content, Crop
 from app.looking import Seen, look
 from app.service import AnalysisService
 
 logger = logging.getLogger(__name__)
-
-MAX_ANALYSES = 100
-"""Of one study, newest first, that its state shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +41,6 @@ class Receipt:
 
     identity: Identity | None
     refusal: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StudyState:
-    """All that is known of a study.
-
-    Attributes
-    ----------
-    instances : list of ReceivedInstance
-    shown : list of ShownView
-        Those of them that show a view.
-    choices : dict of View to Choice
-    obstacle : AnalysisWarning or None
-        What keeps the received images from being analysed.
-    current : Analysis or None
-        The newest analysis of the images that stand for the views now; where they cannot be analysed, or none was
-        received one by one, the newest complete analysis, or else the newest, of images that still show its views.
-    analyses : list of Analysis
-        Newest first, the current one included.
-    valid : list of Analysis
-        Those of them whose images still show its views.
-    """
-
-    instances: list[ReceivedInstance]
-    shown: list[ShownView]
-    choices: dict[View, Choice]
-    obstacle: AnalysisWarning | None
-    current: Analysis | None
-    analyses: list[Analysis]
-    valid: list[Analysis]
 
 
 class StudyService:
@@ -147,64 +115,54 @@ class StudyService:
                 logger.error("analysis postponed: code=%s", error.code)  # noqa: TRY400 - one line says it
 
     def _settle(self, study_instance_uid: str, by: Actor) -> None:
-        choices = choose_images(views_of(self._received.instances(study_instance_uid)))
+        changes = self._received.changes(study_instance_uid)
+        finished = self._answer(study_instance_uid, by)
+        self._received.mark_settled([SettledStudy(study_instance_uid, changes, finished)])
+
+    def _answer(self, study_instance_uid: str, by: Actor) -> bool:
+        """Analyse the standing images unless they are; tell whether there is an analysis of all views then."""
+        choices = choose_images(views_of(*self._received.what_tells(study_instance_uid)))
         images = standing_images(choices)
         if obstacle(choices):
-            return
+            return False
         known = self._analyses.find(question(images, self._service.bundle.sha256))
         if known and is_about(known, standing_origins(choices)):
-            return
+            return True
         crops = self._received.crops(images)
-        if crops.keys() == images.keys():  # else an image was replaced meanwhile, and whoever did so comes here too
-            self._service.analyse_crops({view: stand(crops[view], choices[view]) for view in choices}, by)
+        if crops.keys() != images.keys():  # an image was replaced meanwhile, and whoever did so comes here too
+            return False
+        self._service.analyse_crops({view: stand(crops[view], choices[view]) for view in choices}, by)
+        return True
 
-    def forgotten(self, since: datetime | None = None) -> Iterator[str]:
-        """Find studies that have every view and no analysis: the process ended in between, or the analysis failed.
+    def follow_up(self, stopping: Event) -> None:
+        """Analyse studies that have every view and no analysis: the process ended in between, or the analysis failed.
 
-        An analysis by an earlier bundle is good enough: a new bundle does not answer the whole archive again.
+        Only those are looked at of which something came since they were settled. An analysis by an earlier bundle is
+        good enough: a new bundle does not answer the whole archive again.
 
         Parameters
         ----------
-        since : datetime, optional
-            Only studies of which an image was received at this time or later.
+        stopping : Event
+            Looked at before each study.
+
+        Raises
+        ------
+        StorageUnavailable
         """
-        after = ""
-        while uids := self._received.studies_with_enough_images(after=after, since=since):
-            for uid in uids:
-                state = read_state(self._analyses, self._received, uid)
-                if state and state.obstacle is None and state.current is None:
-                    yield uid
-            after = uids[-1]
+        for page in self._received.unsettled():
+            going_on = takewhile(lambda _: not stopping.is_set(), page)
+            self._received.mark_settled(list(filter(None, map(self._follow_up, going_on))))
+            if stopping.is_set():
+                return
 
-
-def read_state(analyses: AnalysisRepository, received: StudyRepository, study_instance_uid: str) -> StudyState | None:
-    """Tell all that is known of a study; None if nothing is."""
-    instances = received.instances(study_instance_uid)
-    answered, _ = analyses.page(study_instance_uid=study_instance_uid, limit=MAX_ANALYSES, cursor=None)
-    if not instances and not answered:
-        return None
-    shown = views_of(instances)
-    choices = choose_images(shown)
-    hindrance = obstacle(choices)
-    valid = [each for each in answered if is_of_views(each, instances, shown)]
-    current = newest_complete(valid) if hindrance else _answer(analyses, choices, answered)
-    return StudyState(instances, shown, choices, hindrance, current, answered, valid)
-
-
-def newest_complete(answered: Sequence[Analysis]) -> Analysis | None:
-    """Take the first complete analysis of a list that begins with the newest, or else the newest."""
-    return next((each for each in answered if each.estimate.complete), next(iter(answered), None))
-
-
-def _answer(
-    analyses: AnalysisRepository, choices: Mapping[View, Choice], answered: Sequence[Analysis]
-) -> Analysis | None:
-    """Find the newest answer about the standing images as they are now, by whichever bundle."""
-    images, origins = standing_images(choices), standing_origins(choices)
-    bundles = {each.bundle.sha256 for each in answered}
-    found = [analyses.find(question(images, sha256)) for sha256 in bundles]
-    true = [each for each in found if each and is_about(each, origins)]
-    return max(true, key=lambda each: each.created_at, default=None)
+    def _follow_up(self, study: UnsettledStudy) -> SettledStudy | None:
+        """Settle a study; one that needs nothing is given back, to be marked with others."""
+        state = read_state(self._analyses, self._received, study.study_instance_uid)
+        if state and state.obstacle is None and state.current is None:
+            self.settle([study.study_instance_uid], SERVICE)
+            return None
+        finished = state is not None and any(each.estimate.complete for each in state.analyses)
+        return SettledStudy(study.study_instance_uid, study.changes, finished)
 
 
 def _outcome(instance: ReceivedInstance, known: ReceivedInstance | None) -> tuple[str, str]:

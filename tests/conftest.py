@@ -26,6 +26,7 @@ SMALL_PLAN = DemoPlan(n_training=48, n_held_out=16, n_calibration=2, n_rows=1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a long look be asked for: make test ARGS='tests/storage/test_kill.py --kills 200'."""
     parser.addoption("--kills", type=int, default=4, help="kill -9 so many times on each database")
+    parser.addoption("--events", type=int, default=1600, help="ship so many records of the audit trail")
     parser.addoption(
         "--examples",
         type=int,
@@ -38,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def kills(request: pytest.FixtureRequest) -> int:
     """How often the service is killed."""
     return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture
+def audited_events(request: pytest.FixtureRequest) -> int:
+    """How many records are shipped."""
+    return int(request.config.getoption("--events"))
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 import base64
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPMethod
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -12,10 +14,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.adapters.oidc import Issuer, is_token
 from app.adapters.storage.api_keys import ApiKeys
+from app.adapters.storage.refusals import UNKNOWN, Refusals
 from app.adapters.storage.sessions import Sessions
 from app.adapters.telemetry.metrics import Metrics
 from app.api.addresses import root_path, route_path
@@ -32,6 +36,7 @@ _HOW = (
 TOKENS_AT_ONCE = 4
 _READS = ("GET", "HEAD")
 _SAFE = (*_READS, "OPTIONS")
+_METHODS = frozenset(HTTPMethod)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,11 +126,14 @@ class AccessControl:
     ----------
     app : ASGIApp
     metrics : Metrics
+    routes : sequence of BaseRoute
+        By whose templates refused calls are named on the audit trail.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Sequence[BaseRoute]) -> None:
         self.app = app
         self.metrics = metrics
+        self.routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -135,26 +143,36 @@ class AccessControl:
         try:
             scope.setdefault("state", {})["actor"] = await _admit(scope)
         except AnalysisError as refusal:
-            self.metrics.refusal(refusal.code)
-            logger.info("refused code=%s method=%s", refusal.code, scope["method"])
-            await _answer(scope, refusal)(scope, receive, send)
+            await self._refuse(scope, refusal)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
+    def _refuse(self, scope: Scope, refusal: AnalysisError) -> Response:
+        """Lead people who visit a page to where they sign in; tell programs, and put it on the trail.
 
-def _answer(scope: Scope, refusal: AnalysisError) -> Response:
-    """Lead people who visit a page to where they sign in; tell programs.
+        A browser that a script asks something would show its own window for a password if it were told of Basic.
+        """
+        headers = Headers(scope=scope)
+        has_ended = SESSION_COOKIE in read_cookies(headers)
+        is_unknown = isinstance(refusal, Unauthenticated)
+        if is_unknown and scope["method"] in _READS and "text/html" in headers.get("accept", ""):
+            return RedirectResponse(sign_in_address(scope, has_ended=has_ended), 303, {"Cache-Control": "no-store"})
+        self._record(scope, refusal)
+        is_a_pages = has_ended or "sec-fetch-mode" in headers or "origin" in headers
+        return problem_response(refusal, CHALLENGES[:1] if is_a_pages else CHALLENGES)
 
-    A browser that a script asks something would show its own window for a password if it were told of Basic.
-    """
-    headers = Headers(scope=scope)
-    if not isinstance(refusal, Unauthenticated):
-        return problem_response(refusal)
-    has_ended = SESSION_COOKIE in read_cookies(headers)
-    if scope["method"] in _READS and "text/html" in headers.get("accept", ""):
-        return RedirectResponse(sign_in_address(scope, has_ended=has_ended), 303, {"Cache-Control": "no-store"})
-    is_a_pages = has_ended or "sec-fetch-mode" in headers or "origin" in headers
-    return problem_response(refusal, CHALLENGES[:1] if is_a_pages else CHALLENGES)
+    def _record(self, scope: Scope, refusal: AnalysisError) -> None:
+        self.metrics.refusal(refusal.code)
+        logger.info("refused code=%s method=%s", refusal.code, scope["method"])
+        if isinstance(refusal, Unauthenticated | Forbidden):
+            refusals: Refusals = scope["app"].state.runtime.refusals
+            refusals.note(Actor(refusal.actor or UNKNOWN, address_of(scope)), refusal.code, self._call(scope))
+
+    def _call(self, scope: Scope) -> str:
+        """Name a call by its method and the template of its address: the address itself may hold a UID."""
+        method = scope["method"] if scope["method"] in _METHODS else "another method"
+        matching = (route for route in self.routes if route.matches(scope)[0] is not Match.NONE)
+        return f"{method} {getattr(next(matching, None), 'path', 'unknown')}"
 
 
 def sign_in_address(scope: Scope, *, has_ended: bool) -> str:
@@ -180,9 +198,16 @@ async def _admit(scope: Scope) -> Actor | None:
     principal = await gatekeeper.identify(headers.get("authorization"), read_cookies(headers).get(SESSION_COOKIE))
     scope["state"]["principal"] = principal
     if needed not in principal.scopes:
-        raise Forbidden(f"The key or token does not have the scope {needed}.", needed_scope=needed)
+        refusal = Forbidden(f"The key or token does not have the scope {needed}.", needed_scope=needed)
+        refusal.actor = principal.name
+        raise refusal
+    return Actor(principal.name, address_of(scope))
+
+
+def address_of(scope: Scope) -> str:
+    """Give the IP address of a request's client; empty if it has none."""
     client = scope.get("client")
-    return Actor(principal.name, client[0] if client else "")
+    return client[0] if client else ""
 
 
 def _check_origin(scope: Scope, headers: Headers) -> None:

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from app.adapters.drawing.overlays import overlay_png
 from app.adapters.drawing.pictures import draw_overlay_pixels
 from app.adapters.drawing.png import decode_png
-from app.adapters.storage.audit_trail import Action, about
+from app.adapters.storage.audit_trail import Action, about, in_vain, seen
 from app.adapters.storage.repository import AnalysisRepository
 from app.api.access import ActorDep
 from app.api.addresses import LinksDep
@@ -121,16 +121,16 @@ def list_analyses(
     page, next_cursor = repository.page(
         study_instance_uid=study_instance_uid, limit=limit, cursor=cursor, since=since, before=before
     )
-    audit.record(by, (about(Action.READ, analysis) for analysis in page))
+    audit.record(by, seen(page, study_instance_uid))
     return AnalysisPage(analyses=[analysis_out(analysis, link) for analysis in page], next_cursor=next_cursor)
 
 
 def find_analysis(analysis_id: AnalysisId, repository: RepositoryDep, audit: AuditDep, by: ActorDep) -> Analysis:
     """Find an analysis for somebody, and record that they read it; or say that there is none."""
     analysis = repository.get(analysis_id)
+    audit.record(by, [about(Action.READ, analysis) if analysis else in_vain(None, analysis_id)])
     if analysis is None:
         raise UnknownResource(UNKNOWN)
-    audit.record(by, [about(Action.READ, analysis)])
     return analysis
 
 

@@ -34,6 +34,7 @@ def get_audit(
     after_id: Annotated[int, Query(ge=0, le=2**63 - 1, description="With a higher `id`")] = 0,
 ) -> StreamingResponse:
     """Give the trail, oldest first; that it was asked for is its last line."""
+    runtime.refusals.write()
     runtime.audit.record(by, [Event(Action.EXPORT)])
     return StreamingResponse(write_lines(runtime.audit.records(since, after_id)), media_type=MEDIA_TYPE)
 

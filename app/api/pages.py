@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BeforeValidator
 
 from app import __version__
-from app.adapters.storage.audit_trail import Action, about
+from app.adapters.storage.audit_trail import seen
 from app.api.access import ActorDep, PrincipalDep
 from app.api.addresses import LinksDep
 from app.api.runtime import AuditDep, RepositoryDep, RuntimeDep
@@ -61,7 +61,7 @@ def get_list_page(
         since=datetime.combine(first_day, time.min, UTC) if first_day else None,
         before=datetime.combine(last_day, time.max, UTC) if last_day else None,
     )
-    audit.record(by, (about(Action.READ, analysis) for analysis in found))
+    audit.record(by, seen(found, study))
     asked = {"study": study, "first_day": first_day, "last_day": last_day}
     older = {name: value for name, value in {**asked, "cursor": next_cursor}.items() if value} if next_cursor else {}
     return HTMLResponse(

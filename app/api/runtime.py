@@ -3,23 +3,27 @@
 The dependencies are coroutines: FastAPI would hand each plain function to another thread, at every call.
 """
 
+import logging
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from app.adapters.machine.background import Background
 from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.pulse import Pulse
+from app.adapters.storage.refusals import Refusals
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.retention import Retention
 from app.adapters.storage.study_repository import StudyRepository
 from app.adapters.telemetry.metrics import Metrics
 from app.api.access import Gatekeeper
-from app.core.errors import AnalysisError, BundleError
+from app.core.errors import AnalysisError, BundleError, StorageUnavailable
 from app.service import AnalysisService
 from app.studies import StudyService
 
+logger = logging.getLogger(__name__)
 RENDERINGS_AT_ONCE: Final = 2
 
 
@@ -29,6 +33,8 @@ class Runtime:
 
     Attributes
     ----------
+    background : Background
+        Tasks beside the requests.
     pulse : Pulse
         Of the database.
     repository : AnalysisRepository
@@ -37,6 +43,7 @@ class Runtime:
         The error that keeps the bundle from being used, if there is one: the process lives on and says so.
     received : StudyRepository
     audit : AuditTrail
+    refusals : Refusals
     retention : Retention
     gatekeeper : Gatekeeper
     max_stow_parts : int
@@ -45,19 +52,25 @@ class Runtime:
         Places of those who draw an answer.
     """
 
+    background: Background
     pulse: Pulse
     repository: AnalysisRepository
     metrics: Metrics
     service: AnalysisService | BundleError
     received: StudyRepository
     audit: AuditTrail
+    refusals: Refusals
     retention: Retention
     gatekeeper: Gatekeeper
     max_stow_parts: int
     renderings: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(RENDERINGS_AT_ONCE))
 
     def close(self) -> None:
-        """Stop what works in threads of its own."""
+        """Stop what works in threads of its own, and write what is left to write."""
+        try:
+            self.refusals.write()
+        except StorageUnavailable:
+            logger.warning("refusals since the last record are not on the audit trail: the database does not answer")
         if isinstance(self.service, AnalysisService):
             self.service.close()
 

@@ -143,8 +143,14 @@ class StudyOut(_Out):
     choice_rule: str
     view_rules: str = Field(WHERE_RULES_ARE, description="Where a site writes rules for the names that it uses.")
     received: list[StudyViewOut] = Field(description="Views received one by one (STOW-RS), and what stands for each.")
-    set_aside: list[SetAsideOut] = Field(description="Accepted, but not an image of one of the four views.")
-    refused: list[SetAsideOut] = Field(description="Would be a view, but could not be used; the sender was told.")
+    set_aside: list[SetAsideOut] = Field(
+        description="Accepted, but not an image of one of the four views: the newest 100, newest first."
+    )
+    set_aside_total: int = Field(description="How many were set aside, those that are not listed included.")
+    refused: list[SetAsideOut] = Field(
+        description="Would be a view, but could not be used; the sender was told. The newest 100, newest first."
+    )
+    refused_total: int = Field(description="How many were refused, those that are not listed included.")
     waiting_for: WarningOut | None = Field(description="What keeps the received images from being analysed.")
     analysis: AnalysisOut | None = Field(description="The current one: of the images that stand for the views now.")
     superseded: list[AnalysisReference] = Field(description="The study's other analyses, newest first.")
@@ -178,6 +184,16 @@ class Health(_Out):
     """A probe's answer."""
 
     status: str
+
+
+class Readiness(Health):
+    """Whether studies can be analysed, and what fails beside that."""
+
+    degraded: list[str] = Field(
+        [],
+        description="Background tasks that keep failing while studies are answered: see the log and the alerts. Left "
+        "out when there are none.",
+    )
 
 
 def analysis_out(analysis: Analysis, link: Callable[[str], str]) -> AnalysisOut:

@@ -4,17 +4,18 @@ import re
 from typing import Annotated, Final
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.adapters.multipart import read_value
-from app.api.access import SESSION_COOKIE, Gatekeeper, read_cookies
+from app.adapters.storage.refusals import UNKNOWN
+from app.api.access import SESSION_COOKIE, address_of, read_cookies
 from app.api.addresses import Links, LinksDep, root_path
 from app.api.runtime import RuntimeDep
 from app.api.templating import TEMPLATES
-from app.core.access import SIGN_IN, SIGN_OUT
+from app.core.access import SIGN_IN, SIGN_OUT, Actor
 from app.core.errors import AccessError, UnsupportedMediaType, UploadTooLarge
 from app.core.notices import NOTICE
 
@@ -27,38 +28,31 @@ _PATH: Final = re.compile(r"/(?![/\\\\])[!-~]*")
 _ENDED: Final = "Your session has ended. Sign in again."
 
 
-async def get_gatekeeper(runtime: RuntimeDep) -> Gatekeeper:
-    """Give what tells whom a key names."""
-    return runtime.gatekeeper
-
-
-GatekeeperDep = Annotated[Gatekeeper, Depends(get_gatekeeper)]
-
-
 @router.get(SIGN_IN)
 async def get_sign_in_page(
     link: LinksDep,
-    gatekeeper: GatekeeperDep,
+    runtime: RuntimeDep,
     asked: Annotated[str, Query(alias="next", max_length=2000)] = "/",
     ended: bool = False,
 ) -> Response:
     """Show the page that asks for a key; without authentication there is nothing to sign in to."""
-    if gatekeeper.is_open:
+    if runtime.gatekeeper.is_open:
         return RedirectResponse(link("/"), 303)
     return _page(link, own_path(asked), _ENDED if ended else "", 200)
 
 
 @router.post(SIGN_IN)
-async def sign_in(request: Request, link: LinksDep, gatekeeper: GatekeeperDep) -> Response:
+async def sign_in(request: Request, link: LinksDep, runtime: RuntimeDep) -> Response:
     """Begin a session, and lead to the page that was asked for."""
     form = await receive_fields(request)
     asked = own_path(form.get("next", "/"))
     try:
-        principal = await gatekeeper.recognise(form.get("key", "").strip())
+        principal = await runtime.gatekeeper.recognise(form.get("key", "").strip())
     except AccessError as refusal:
+        runtime.metrics.refusal(refusal.code)
+        runtime.refusals.note(Actor(UNKNOWN, address_of(request.scope)), refusal.code, f"POST {SIGN_IN}")
         return _page(link, asked, _why(refusal), 401)
-    address = request.client.host if request.client else ""
-    token = await run_in_threadpool(gatekeeper.sessions.open, principal, address)
+    token = await run_in_threadpool(runtime.gatekeeper.sessions.open, principal, address_of(request.scope))
     response = RedirectResponse(link(asked), 303)
     response.set_cookie(
         SESSION_COOKIE,
@@ -72,11 +66,10 @@ async def sign_in(request: Request, link: LinksDep, gatekeeper: GatekeeperDep) -
 
 
 @router.post(SIGN_OUT)
-async def sign_out(request: Request, link: LinksDep, gatekeeper: GatekeeperDep) -> Response:
+async def sign_out(request: Request, link: LinksDep, runtime: RuntimeDep) -> Response:
     """End the session, and lead to the page to sign in on."""
     if token := read_cookies(request.headers).get(SESSION_COOKIE):
-        address = request.client.host if request.client else ""
-        await run_in_threadpool(gatekeeper.sessions.close, token, address)
+        await run_in_threadpool(runtime.gatekeeper.sessions.close, token, address_of(request.scope))
     response = RedirectResponse(link(SIGN_IN), 303)
     response.delete_cookie(SESSION_COOKIE, path=root_path(request.scope) or "/")
     return response

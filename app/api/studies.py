@@ -1,12 +1,13 @@
 """GET /v1/studies: what is known of a study that fills up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from app.adapters.storage.audit_trail import Action, Event, study_digest
+from app.adapters.storage.audit_trail import Action, Event, in_vain, study_digest
+from app.adapters.storage.study_state import StudyState, Unused, read_state, read_unused
 from app.api.access import ActorDep
 from app.api.addresses import LinksDep
 from app.api.problems import problem_responses
@@ -22,10 +23,9 @@ from app.api.schemas import (
 )
 from app.core.choice import CHOICE_RULE, Choice, ShownView
 from app.core.errors import UnknownResource
-from app.core.studies import ReceivedInstance, set_aside
+from app.core.studies import ReceivedInstance
 from app.core.unrecognised import looked_at
 from app.core.values import AnalysisWarning, View
-from app.studies import StudyState, read_state
 
 router = APIRouter(prefix="/v1", tags=["studies"])
 
@@ -42,14 +42,16 @@ def get_study(study_instance_uid: Uid, runtime: RuntimeDep, by: ActorDep, link: 
     """
     state = read_state(runtime.repository, runtime.received, study_instance_uid)
     if state is None:
+        runtime.audit.record(by, [in_vain(study_instance_uid)])
         raise UnknownResource("No view of this study is in. Send it to /v1/analyses or /dicom-web/studies.")
     read = Event(Action.READ, state.current.id if state.current else "", study_digest(study_instance_uid))
     runtime.audit.record(by, [read])
-    return study_out(study_instance_uid, state, link)
+    return study_out(study_instance_uid, state, read_unused(runtime.received, study_instance_uid, state), link)
 
 
-def study_out(study_instance_uid: str, state: StudyState, link: Callable[[str], str]) -> StudyOut:
+def study_out(study_instance_uid: str, state: StudyState, unused: Unused, link: Callable[[str], str]) -> StudyOut:
     """Write a study's state as a response."""
+    is_received = state.images or unused.set_aside or unused.refused
     views_in = {view.view for analysis in state.valid for view in analysis.estimate.views} | set(state.choices)
     return StudyOut(
         study_instance_uid=study_instance_uid,
@@ -57,9 +59,11 @@ def study_out(study_instance_uid: str, state: StudyState, link: Callable[[str], 
         views_missing=[view for view in View if view not in views_in],
         choice_rule=CHOICE_RULE,
         received=[_view_out(view, choice, state) for view, choice in state.choices.items()],
-        set_aside=[_set_aside_out(each, reason) for each, reason in set_aside(state.instances, state.shown)],
-        refused=[_set_aside_out(each, each.reason) for each in state.instances if each.refused and each.reason],
-        waiting_for=WarningOut.model_validate(state.obstacle) if state.obstacle and state.instances else None,
+        set_aside=_unused_out(unused.set_aside),
+        set_aside_total=unused.set_aside_total,
+        refused=_unused_out(unused.refused),
+        refused_total=unused.refused_total,
+        waiting_for=WarningOut.model_validate(state.obstacle) if state.obstacle and is_received else None,
         analysis=analysis_out(state.current, link) if state.current else None,
         superseded=[
             AnalysisReference(
@@ -75,7 +79,7 @@ def study_out(study_instance_uid: str, state: StudyState, link: Callable[[str], 
 
 
 def _view_out(view: View, choice: Choice, state: StudyState) -> StudyViewOut:
-    received_at = {each.sop_instance_uid: each.received_at for each in state.instances}
+    received_at = {each.sop_instance_uid: each.received_at for each in state.images}
     shown = [each for each in state.shown if each.recognition.view == view]
     return StudyViewOut(
         view=view,
@@ -96,6 +100,10 @@ def _candidate_out(shown: ShownView, received_at: datetime) -> CandidateOut:
         received_at=received_at,
         warnings=[WarningOut.model_validate(each) for each in (*image.warnings, *shown.recognition.warnings)],
     )
+
+
+def _unused_out(instances: Iterable[ReceivedInstance]) -> list[SetAsideOut]:
+    return [_set_aside_out(each, each.reason) for each in instances if each.reason]
 
 
 def _set_aside_out(instance: ReceivedInstance, reason: AnalysisWarning) -> SetAsideOut:

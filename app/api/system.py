@@ -3,10 +3,12 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
+from app.adapters.storage.database import RETRY_AFTER_S
 from app.adapters.telemetry.metrics import CONTENT_TYPE_LATEST
 from app.api.problems import problem_responses
 from app.api.runtime import RuntimeDep, ServiceDep
-from app.api.schemas import BundleDescription, BundleOut, Health
+from app.api.schemas import BundleDescription, BundleOut, Health, Readiness
+from app.core.errors import StorageUnavailable
 
 router = APIRouter(tags=["system"])
 
@@ -17,12 +19,26 @@ async def livez() -> Health:
     return Health(status="alive")
 
 
-@router.get("/readyz", summary="Studies can be analysed", responses=problem_responses(503))
-async def readyz(runtime: RuntimeDep) -> Health:
-    """Answer 200 when the database answers and the bundle has reproduced its golden answer."""
+@router.get(
+    "/readyz",
+    summary="Studies can be analysed",
+    response_model_exclude_defaults=True,
+    responses=problem_responses(503),
+)
+async def readyz(runtime: RuntimeDep) -> Readiness:
+    """Answer 200 when the database answers and the bundle has reproduced its golden answer.
+
+    `degraded` names background tasks that keep failing although studies are answered.
+    """
     runtime.require_service()
+    broken = runtime.background.broken()
+    if "pulse" in broken:
+        raise StorageUnavailable(
+            "The background task `pulse`, which asks the database, keeps failing. The service's log names the cause.",
+            retry_after_s=RETRY_AFTER_S,
+        )
     runtime.pulse.require()
-    return Health(status="ready")
+    return Readiness(status="ready", degraded=broken)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)

@@ -180,7 +180,15 @@ class NonFiniteOutput(InferenceError):
 
 
 class AccessError(AnalysisError):
-    """Who asks may not, or cannot be told."""
+    """Who asks may not, or cannot be told.
+
+    Attributes
+    ----------
+    actor : str
+        Who asks, as far as known: for the audit trail, not for the answer.
+    """
+
+    actor: str = ""
 
 
 class Unauthenticated(AccessError):

@@ -3,8 +3,8 @@
 All of it is derived from what was received, so the order in which instances arrive cannot matter.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
 
@@ -50,9 +50,17 @@ class ReceivedInstance:
     refused: bool = False
 
 
-def views_of(instances: Iterable[ReceivedInstance]) -> list[ShownView]:
-    """Tell which views the received instances of one study show."""
-    return shown_views((each.evidence, each.image) for each in instances if each.evidence)
+def views_of(images: Iterable[ReceivedInstance], others: Iterable[Evidence] = ()) -> list[ShownView]:
+    """Tell which views the received images of one study show.
+
+    Parameters
+    ----------
+    images : iterable of ReceivedInstance
+    others : iterable of Evidence
+        Of the study's images that cannot be used: their texts count all the same.
+    """
+    seen = [(each.evidence, each.image) for each in images if each.evidence]
+    return shown_views([*seen, *((evidence, None) for evidence in others)])
 
 
 def standing_origins(choices: Mapping[View, Choice]) -> dict[View, Origin]:
@@ -87,27 +95,34 @@ def obstacle(choices: Mapping[View, Choice], *, allow_partial: bool = False) -> 
     return None
 
 
-def set_aside(
-    instances: Iterable[ReceivedInstance], shown: Iterable[ShownView]
-) -> list[tuple[ReceivedInstance, AnalysisWarning]]:
-    """List the instances that were accepted and show no view, each with the reason."""
+def not_shown(images: Iterable[ReceivedInstance], shown: Iterable[ShownView]) -> list[ReceivedInstance]:
+    """List the images that might have shown a view and show none, each with the reason."""
     views = {each.image.key.sop_instance_uid for each in shown}
-    reasons = [(each, each.reason or _unrecognised(each)) for each in instances if not each.refused]
-    return [(each, reason) for each, reason in reasons if each.sop_instance_uid not in views]
+    return [
+        replace(each, reason=_unrecognised(each.evidence or Evidence()))
+        for each in images
+        if each.sop_instance_uid not in views
+    ]
 
 
-def _unrecognised(instance: ReceivedInstance) -> AnalysisWarning:
-    return AnalysisWarning("unrecognised_view", why_unrecognised(instance.evidence or Evidence()))
+def _unrecognised(evidence: Evidence) -> AnalysisWarning:
+    return AnalysisWarning("unrecognised_view", why_unrecognised(evidence))
 
 
-def is_of_views(analysis: Analysis, instances: Iterable[ReceivedInstance], shown: Iterable[ShownView]) -> bool:
+def is_of_views(analysis: Analysis, received: Collection[str], shown: Iterable[ShownView]) -> bool:
     """Tell whether received images still show the views that an analysis took them for.
 
     A text of the examination that told the first images of a study apart may turn out to be on all of them. What the
     sender declared stands.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    received : collection of str
+        SOP Instance UIDs of its images that were received one by one.
+    shown : iterable of ShownView
     """
     now = {each.image.key.sop_instance_uid: each.recognition.view for each in shown}
-    received = {each.sop_instance_uid for each in instances if each.evidence}
     return all(
         view.view_source in (None, ViewSource.SENDER)
         or view.sop_instance_uid not in received

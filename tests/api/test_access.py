@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -12,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.adapters.storage.api_keys import ApiKeys
+from app.adapters.storage.audit_trail import study_digest
 from app.adapters.storage.database import open_current
 from app.core.access import AccessScope, Actor, required_scope
 from app.settings import Settings
@@ -169,6 +171,65 @@ class TestAudit:
         assert events[-2]["actor"] == names[AccessScope.ADMIN]
         assert events[0]["address"] == "testclient"
         assert made["study_instance_uid"] not in json.dumps(events)
+
+    @pytest.mark.parametrize(
+        ("method", "path", "key", "expected"),
+        [
+            ("GET", "/v1/studies/1.2.840.9", "", ("unknown", "unauthenticated: GET /v1/studies/{study_instance_uid}")),
+            ("GET", "/nothing/1.2.840.9", "Bearer x", ("unknown", "unauthenticated: GET unknown")),
+            ("BREW", "/v1/analyses", "", ("unknown", "unauthenticated: another method /v1/analyses")),
+            ("DELETE", "/v1/analyses/{analysis_id}", "read", ("read", "forbidden: DELETE /v1/analyses/{analysis_id}")),
+            ("POST", "/dicom-web/studies", "read", ("read", "forbidden: POST /dicom-web/studies")),
+            ("GET", "/metrics", "submit", ("submit", "forbidden: GET /metrics")),
+        ],
+    )
+    def test_refused_attempts_are_told(
+        self, guarded: Guarded, method: str, path: str, key: str, expected: tuple[str, str]
+    ) -> None:
+        before = last_id(guarded)
+        scope = AccessScope(key) if key in set(AccessScope) else None
+        headers = guarded.headers(scope) if scope else {"Authorization": key} if key else {}
+        for _ in range(3):
+            assert guarded.client.request(method, address(path), headers=headers).status_code in (401, 403)
+        events = trail(guarded, before)
+        actor = f"key:{guarded.keys[scope].split('_')[1]}" if scope else expected[0]
+        refused = [each for each in events if each["action"] == "refuse"]
+        assert {(each["actor"], each["detail"], each["address"]) for each in refused} == {
+            (actor, expected[1], "testclient")
+        }
+        assert sum(each.get("times", 1) for each in refused) == 3
+        assert events[-1]["action"] == "export"
+        assert "1.2.840" not in json.dumps(events)
+
+    def test_another_sites_page_is_told(self, guarded: Guarded) -> None:
+        before = last_id(guarded)
+        assert guarded.client.post("/v1/analyses", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        assert trail(guarded, before)[0]["detail"] == "forbidden: POST /v1/analyses"
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/v1/analyses?study_instance_uid=1.2.3",
+            "/analyses?study=1.2.3",
+            "/v1/studies/1.2.3",
+            "/v1/analyses?since=2199-01-01T00:00:00Z",
+            "/v1/analyses/{analysis_id}",
+            "/v1/analyses/{analysis_id}/report",
+        ],
+    )
+    def test_a_search_that_found_nothing_is_told(self, guarded: Guarded, path: str) -> None:
+        before = last_id(guarded)
+        guarded.client.get(address(path), headers=guarded.headers(AccessScope.READ))
+        (found,) = [each for each in trail(guarded, before) if each["action"] != "export"]
+        assert found["action"] == "search"
+        assert found.get("study_digest", "") == (study_digest("1.2.3") if "1.2.3" in path else "")
+
+    def test_a_refusal_is_one_whatever_the_database_does(self, serve: ServiceFactory, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/test.db"
+        with serve(database_url=url, authentication="required") as client:
+            with open_current(url) as database:
+                database.downgrade("0003")
+            assert [client.get("/v1/analyses").status_code for _ in range(3)] == [401] * 3
 
     def test_a_refused_study_leaves_no_event(self, guarded: Guarded) -> None:
         before = last_id(guarded)

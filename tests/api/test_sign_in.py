@@ -119,6 +119,16 @@ def test_a_session_ends_by_itself(service: Service, lifetime: timedelta) -> None
     assert (sessions.find(token) is not None) == bool(lifetime)
 
 
+def test_a_wrong_key_is_on_the_trail(service: Service) -> None:
+    for _ in range(3):
+        service.sign_in("wrong")
+    service.client.app.state.runtime.refusals.write()  # type: ignore[attr-defined] # a FastAPI application
+    key = service.key(AccessScope.ADMIN)
+    trail = service.client.get("/v1/audit", headers={"Authorization": f"Bearer {key}"}).text
+    assert "unauthenticated: POST /login" in trail
+    assert "wrong" not in trail
+
+
 @pytest.mark.parametrize("key", ["", "liverpdff_00000000_wrong", "é", "a.b.c", "x" * 10_000])
 def test_a_wrong_key_is_told_on_the_page(service: Service, key: str) -> None:
     answer = service.sign_in(key, next="/analyses")

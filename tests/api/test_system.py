@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -100,6 +101,23 @@ class TestReadiness:
         with serve(database_url=database_url, bundle=tmp_path) as client:
             assert client.get(f"/v1/analyses/{analysis['id']}").json() == analysis
 
+    @pytest.mark.parametrize("name", ["housekeeping", "refusals", "memory"])
+    def test_a_task_that_keeps_failing_is_named_and_does_not_stop_answers(self, client: TestClient, name: str) -> None:
+        background = client.app.state.runtime.background  # type: ignore[attr-defined] # Starlette's annotation
+        with background.task(name, failing, 0.001, retry_s=0.001):
+            wait_until(lambda: background.broken() == [name])
+            answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ready", "degraded": [name]})
+
+    def test_without_a_pulse_nothing_is_ready(self, client: TestClient) -> None:
+        background = client.app.state.runtime.background  # type: ignore[attr-defined] # Starlette's annotation
+        with background.task("pulse", failing, 0.001, retry_s=0.001):
+            wait_until(lambda: background.broken() == ["pulse"])
+            answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        assert "`pulse`" in answer.json()["detail"]
+        assert "DOE" not in answer.text
+
     def test_livez_answers_while_a_study_is_computed(self, client: TestClient) -> None:
         worker = threading.Thread(target=lambda: [post(client, four_view_study(study=n)) for n in range(3)])
         worker.start()
@@ -110,6 +128,17 @@ class TestReadiness:
             slowest_s = max(slowest_s, time.perf_counter() - started)
         worker.join()
         assert slowest_s < 1, "the event loop was blocked"
+
+
+def failing(_stopping: threading.Event) -> None:
+    raise KeyError("DOE^JANE")
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 class TestFailure:

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from app.adapters.telemetry.metrics import Metrics
 from app.api.problems import STATUS
 from app.core.values import BundleIdentity
+from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -39,6 +40,27 @@ def test_hadolint_finds_nothing_in_a_dockerfile(dockerfile: str) -> None:
 def test_the_compose_file_follows_the_compose_specification() -> None:
     schema = ["--builtin-schema", "vendor.compose-spec"]
     assert_passes(sys.executable, "-m", "check_jsonschema", *schema, "docker-compose.yml")
+
+
+def test_every_setting_may_stand_in_the_compose_files_env(compose: Any) -> None:
+    """A name without a value is passed on where .env, or the shell, has it."""
+    names = {f"LIVER_PDFF_{name.upper()}" for name in Settings.model_fields}
+    for service in ("service", "migrate"):
+        environment = compose["services"][service]["environment"]
+        given = {name: value for name, value in environment.items() if name.startswith("LIVER_PDFF_")}
+        assert set(given) == names
+        fixed = [name for name, value in given.items() if value and not value.startswith(f"${{{name}:-")]
+        assert fixed == ["LIVER_PDFF_PORT"]
+    assert compose["services"]["service"]["ports"] == ["127.0.0.1:${LIVER_PDFF_PORT:-8000}:8000"]
+
+
+def test_what_the_compose_file_sets_by_itself_is_taken(compose: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in compose["services"]["service"]["environment"].items():
+        if value and name.startswith("LIVER_PDFF_") and ":-" in value:
+            monkeypatch.setenv(name, value.partition(":-")[2].removesuffix("}"))
+    settings = Settings()
+    settings.check_exposure()
+    assert (settings.host, settings.threads, settings.max_in_flight) == ("0.0.0.0", 2, 4)
 
 
 @pytest.fixture

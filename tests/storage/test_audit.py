@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
 
 from app.adapters.storage import known
@@ -13,11 +13,12 @@ from app.adapters.storage.api_keys import ApiKeys
 from app.adapters.storage.audit_trail import Action, AuditTrail, Event, study_digest
 from app.adapters.storage.database import Database
 from app.adapters.storage.retention import Retention
+from app.adapters.storage.tables import analyses
 from app.core.access import SERVICE, AccessScope
 from app.core.errors import InvalidRequest, StorageUnavailable, UnknownResource
 from app.core.values import View
 from tests.factories import uid, us_instance
-from tests.storage.test_studies import FOUR, SENDER, SMALL, STUDY, Rig
+from tests.storage.test_studies import FOUR, NEWER, SENDER, SMALL, STUDY, Rig, newer, with_other_pixels
 
 DAYS = timedelta(days=1)
 
@@ -37,7 +38,7 @@ def keys(database: Database) -> ApiKeys:
     return ApiKeys(database.engine)
 
 
-def actions(trail: AuditTrail) -> list[Action]:
+def actions(trail: AuditTrail) -> list[str]:
     return [record.event.action for record in trail.records()]
 
 
@@ -100,7 +101,7 @@ class TestDeletion:
         rig.tidy()
         assert rig.repository.get(current.id) is None
         assert rig.repository.tissue_png(current.id, View.LIVER_KIDNEY) is None
-        assert rig.received.instances(STUDY) == []
+        assert rig.instances(STUDY) == []
         assert list(trail.records())[-1].event.action == Action.DELETE
         assert not rig.retention.delete(current.id, SENDER)
         assert actions(trail).count(Action.DELETE) == 1
@@ -111,8 +112,8 @@ class TestDeletion:
         current = rig.state().current
         assert current
         rig.retention.delete(current.id, SENDER)
-        assert rig.received.studies_with_enough_images() == []
-        assert len(rig.received.instances(uid("study", 1, 2))) == 1
+        assert rig.instances() == []
+        assert len(rig.instances(uid("study", 1, 2))) == 1
 
     def test_analyses_expire_when_they_were_kept_long_enough(self, rig: Rig, trail: AuditTrail) -> None:
         rig.send(FOUR)
@@ -138,6 +139,54 @@ class TestDeletion:
         assert rig.analyses() == 2
         assert Retention(database.engine).expire(datetime.now(UTC) + DAYS) == 2
         assert rig.analyses() == 0
+
+    def test_what_a_current_analysis_stands_on_lives_as_long_as_that_analysis(self, rig: Rig) -> None:
+        rig.send(FOUR)
+        old = _id(rig)
+        set_back(rig.retention, old, timedelta(days=40))
+        rig.send([NEWER])
+        current = _id(rig)
+        rig.tidy(kept=30 * DAYS)
+        assert rig.repository.get(old) is None
+        assert len(rig.instances()) == 5
+        rig.send([newer(View.HEPATIC_VEINS)])
+        assert _id(rig) not in (old, current)
+        rig.tidy(31 * DAYS, kept=30 * DAYS)
+        assert (rig.analyses(), rig.instances()) == (0, [])
+
+    def test_and_so_it_does_where_the_analysis_was_made_long_after(self, rig: Rig, database: Database) -> None:
+        rig.send(FOUR)
+        with database.engine.begin() as connection:
+            for table in ("received_instances", "received_studies"):
+                connection.execute(text(f"UPDATE {table} SET received_at = '2020-01-01 00:00:00+00:00'"))
+        rig.tidy(kept=30 * DAYS)
+        assert rig.analyses() == 1
+        assert len(rig.instances()) == 4
+
+    def test_a_superseded_analysis_goes_alone_and_the_current_one_with_all(self, rig: Rig) -> None:
+        rig.send(FOUR)
+        old = _id(rig)
+        rig.send([NEWER])
+        assert rig.retention.delete(old, SENDER)
+        assert len(rig.instances()) == 5
+        rig.tidy(100 * DAYS)
+        assert len(rig.instances()) == 5, "the study is still finished"
+        assert rig.retention.delete(_id(rig), SENDER)
+        rig.tidy()
+        assert (rig.analyses(), rig.instances()) == (0, [])
+
+    def test_of_two_answers_the_current_one_counts_and_not_the_newer(self, rig: Rig) -> None:
+        rig.send(FOUR)
+        first = _id(rig)
+        rig.send([with_other_pixels(FOUR[3])])
+        second = _id(rig)
+        rig.send([FOUR[3]])
+        assert _id(rig) == first
+        assert rig.retention.delete(second, SENDER)
+        assert len(rig.instances()) == 4
+        assert rig.retention.delete(first, SENDER)
+        rig.tidy()
+        assert (rig.analyses(), rig.instances()) == (0, [])
 
     def test_what_sqlite_deletes_is_overwritten(self, tmp_path: Path) -> None:
         path = tmp_path / "test.db"
@@ -208,6 +257,13 @@ class TestKeys:
     def test_a_key_needs_a_name_that_can_be_listed(self, keys: ApiKeys, name: str) -> None:
         with pytest.raises(InvalidRequest):
             keys.create(name, [AccessScope.READ], SENDER)
+
+
+def set_back(retention: Retention, analysis_id: str, ago: timedelta) -> None:
+    """Set back when an analysis was made."""
+    with retention._engine.begin() as connection:
+        made = update(analyses).where(analyses.c.id == analysis_id).values(created_at=datetime.now(UTC) - ago)
+        connection.execute(made)
 
 
 def _id(rig: Rig) -> str:

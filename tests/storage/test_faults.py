@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,9 @@ from sqlalchemy import create_engine, text
 from app import service, studies
 from app.adapters.storage import audit_trail
 from app.adapters.storage.database import Database
+from app.core.errors import StorageUnavailable
 from app.core.values import View
+from tests.conftest import ServiceFactory
 from tests.factories import four_view_study, us_instance
 from training.demo import running_service
 
@@ -95,6 +98,46 @@ def test_a_full_disk_for_temporary_files_is_a_503(bundle_folder: Path, small_dis
         (small_disk / "ballast").unlink()
         assert post_one(running.client, large).status_code == 200
     assert "No space left on device" in log.read_text()
+
+
+@pytest.mark.parametrize("purpose", ["the database", "temporary files"])
+def test_readiness_knows_a_full_disk(
+    serve: ServiceFactory, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: str
+) -> None:
+    on_disk = {"the database": {"database_url": f"sqlite:///{small_disk}/test.db"}, "temporary files": {}}
+    if purpose == "temporary files":
+        monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    with serve(**on_disk[purpose]) as client:
+        assert wait_for(client, 200) == {"status": "ready"}
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        problem = wait_for(client, 503)
+        assert problem["code"] == "storage_unavailable"
+        assert f"disk for {purpose} is full" in problem["detail"]
+        assert str(small_disk) not in str(problem)
+        assert client.get("/livez").is_success
+        ballast.unlink()
+        assert wait_for(client, 200) == {"status": "ready"}
+
+
+def wait_for(client: TestClient, status: int) -> Any:
+    """Ask whether the service is ready until it says so, or not: the disk is looked at once a second."""
+    deadline = time.monotonic() + 10
+    while (answer := client.get("/readyz")).status_code != status:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.05)
+    return answer.json()
+
+
+@pytest.mark.real
+def test_a_database_that_is_read_only_is_not_ready(shared_database: str) -> None:
+    with Database(shared_database) as database:
+        database.check()
+        with database.engine.begin() as connection:
+            name = connection.execute(text("SELECT current_database()")).scalar()
+            connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    with Database(shared_database) as database, pytest.raises(StorageUnavailable, match="takes no writes"):
+        database.check()
 
 
 def post_one(client: httpx2.Client, files: dict[str, bytes]) -> httpx2.Response:

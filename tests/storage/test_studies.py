@@ -2,6 +2,7 @@
 
 import random
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,16 +21,25 @@ from app.adapters.storage.audit_trail import AuditTrail
 from app.adapters.storage.database import Database
 from app.adapters.storage.repository import AnalysisRepository
 from app.adapters.storage.retention import Retention
-from app.adapters.storage.study_repository import StudyRepository
+from app.adapters.storage.study_repository import SettledStudy, StudyRepository
+from app.adapters.storage.study_state import StudyState, read_state
 from app.adapters.telemetry.metrics import Metrics
 from app.core.access import Actor
 from app.core.choice import ChoiceReason
-from app.core.errors import MixedStudies, NotDicom, StorageUnavailable, UndecodablePixels, UploadTooLarge
+from app.core.errors import (
+    InferenceFailed,
+    MixedStudies,
+    NotDicom,
+    StorageUnavailable,
+    UndecodablePixels,
+    UploadTooLarge,
+)
 from app.core.naming import DEFAULT_VIEW_RULES, ViewRule
+from app.core.studies import ReceivedInstance
 from app.core.values import ScreenNaming, View, ViewSource
 from app.housekeeping import Housekeeping
 from app.service import AnalysisService, Part
-from app.studies import Receipt, StudyService, StudyState, read_state
+from app.studies import Receipt, StudyService
 from tests.factories import ct_instance, four_view_study, sector_region, truncated, uid, us_instance
 from tests.fakes import ReadersInProcess, fake_bundle
 
@@ -88,6 +98,11 @@ class Rig:
         state = read_state(self.repository, self.received, STUDY)
         assert state
         return state
+
+    def instances(self, study: str = STUDY) -> list[ReceivedInstance]:
+        """Give all that was received of a study."""
+        unused = [self.received.without_image(study, refused=refused, limit=1000)[0] for refused in (False, True)]
+        return [*self.received.what_tells(study)[0], *unused[0], *unused[1]]
 
     def analyses(self) -> int:
         return len(self.repository.page(study_instance_uid=None, limit=100, cursor=None)[0])
@@ -260,10 +275,10 @@ class TestReplacing:
     def test_a_new_label_moves_an_image_to_its_view(self, rig: Rig) -> None:
         labelled = us_instance(view=View.LIVER_KIDNEY, number=4, attributes={"ImageComments": "nothing"}, **SMALL)
         rig.send([labelled])
-        assert [each.reason.code for each in rig.state().instances if each.reason] == ["unrecognised_view"]
+        assert [each.reason.code for each in rig.instances() if each.reason] == ["unrecognised_view"]
         rig.send([FOUR[3]])
         assert list(rig.state().choices) == [View.LIVER_KIDNEY]
-        assert len(rig.state().instances) == 1
+        assert len(rig.instances()) == 1
 
 
 def with_other_pixels(content: bytes) -> bytes:
@@ -276,13 +291,13 @@ class TestOutcomes:
     def test_what_is_no_view_of_ours_is_set_aside_with_its_reason(self, rig: Rig) -> None:
         receipts = [rig.receive(content) for content in NOT_OURS]
         assert [receipt.refusal for receipt in receipts] == [None, None]
-        reasons = {each.reason.code for each in rig.state().instances if each.reason}
+        reasons = {each.reason.code for each in rig.instances() if each.reason}
         assert reasons == {"not_ultrasound", "unrecognised_view"}
 
     def test_what_should_be_a_view_and_cannot_be_used_is_refused_and_noted(self, rig: Rig) -> None:
         receipt = rig.receive(truncated(FOUR[0], 0.9))
         assert receipt.refusal == UndecodablePixels.code
-        (noted,) = rig.state().instances
+        (noted,) = rig.instances()
         assert noted.refused
         assert noted.reason
         assert noted.reason.code == "undecodable_pixels"
@@ -387,7 +402,7 @@ class TestWhatNamesAView:
     def test_crops_of_what_can_be_no_view_are_not_kept(self, database: Database) -> None:
         rig = Rig(database, screens=SCREENS)
         rig.send([GALLBLADDER, OTHERS[0], PROTOCOLS[0]])
-        kept = {each.sop_instance_uid for each in rig.state().instances if each.image}
+        kept = {each.sop_instance_uid for each in rig.instances() if each.image}
         assert kept <= {uid_of(OTHERS[0])}
 
     def test_an_analysis_that_a_text_of_the_examination_led_to_ends_with_what_it_told_apart(self, rig: Rig) -> None:
@@ -438,37 +453,74 @@ class TestExpiry:
         rig.send([*FOUR, *NOT_OURS])
         rig.receive(us_instance(study=2, **SMALL))
         rig.tidy(71 * HOURS)
-        assert rig.received.instances(uid("study", 1, 2))
+        assert rig.instances(uid("study", 1, 2))
         rig.tidy(73 * HOURS)
-        assert rig.received.instances(uid("study", 1, 2)) == []
-        assert len(rig.received.instances(STUDY)) == 6
+        assert rig.instances(uid("study", 1, 2)) == []
+        assert len(rig.instances(STUDY)) == 6
 
     def test_the_last_instance_counts(self, rig: Rig, database: Database) -> None:
         rig.send(FOUR[:2])
         assert rig.retention.forget_unfinished(datetime.now(UTC) - HOURS) == 0
         assert rig.retention.forget_unfinished(datetime.now(UTC) + HOURS) == 1
-        assert rig.received.instances(STUDY) == []
+        assert rig.instances(STUDY) == []
 
     def test_what_can_be_analysed_is_not_forgotten(self, rig: Rig) -> None:
         for content in FOUR:
             rig.receive(content)
         rig.tidy(100 * HOURS)
-        assert len(rig.state().instances) == 4
+        assert len(rig.instances()) == 4
         assert rig.state().current
 
 
+def failing(*_: Any) -> None:
+    raise InferenceFailed("It failed.")
+
+
 class TestStudyRepository:
-    def test_studies_with_enough_images_come_in_pages(self, rig: Rig) -> None:
-        for study in range(3):
+    def test_only_what_was_not_followed_up_is_looked_at(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("app.adapters.storage.study_repository._PAGE", 2)
+        for study in range(5):
             for content in four_view_study(study=study, **SMALL).values():
                 rig.receive(content)
         rig.receive(us_instance(study=7, **SMALL))
-        expected = sorted(uid("study", 1, study) for study in range(3))
-        first = rig.received.studies_with_enough_images(limit=2)
-        assert first + rig.received.studies_with_enough_images(after=first[-1], limit=2) == expected
-        assert rig.received.studies_with_enough_images(since=datetime.now(UTC) - HOURS) == expected
-        assert rig.received.studies_with_enough_images(since=datetime.now(UTC) + HOURS) == []
-        assert sorted(rig.studies.forgotten()) == expected
+        rig.studies.settle([uid("study", 1, 0)], SENDER)
+        waiting = [each.study_instance_uid for page in rig.received.unsettled() for each in page]
+        assert waiting == [uid("study", 1, study) for study in (1, 2, 3, 4, 7)]
+        rig.tidy()
+        assert list(rig.received.unsettled()) == []
+        assert rig.analyses() == 5
+
+    def test_what_comes_while_a_study_is_settled_is_followed_up(self, rig: Rig) -> None:
+        rig.send(FOUR)
+        before = rig.received.changes(STUDY)
+        rig.receive(NEWER)
+        rig.received.mark_settled([SettledStudy(STUDY, before, finished=True)])
+        assert [[each.study_instance_uid for each in page] for page in rig.received.unsettled()] == [[STUDY]]
+
+    def test_an_analysis_that_failed_is_tried_again(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(rig.service, "analyse_crops", failing)
+            rig.send(FOUR)
+            rig.tidy()
+        assert rig.analyses() == 0
+        rig.tidy()
+        assert rig.analyses() == 1
+
+    def test_told_to_stop_it_looks_at_no_further_study(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        for study in range(3):
+            for content in four_view_study(study=study, **SMALL).values():
+                rig.receive(content)
+        stopping = threading.Event()
+        analyse = rig.service.analyse_crops
+
+        def analyse_and_stop(*arguments: Any) -> Any:
+            stopping.set()
+            return analyse(*arguments)
+
+        monkeypatch.setattr(rig.service, "analyse_crops", analyse_and_stop)
+        Housekeeping(rig.retention, rig.studies, 72 * HOURS, None).tidy(datetime.now(UTC) + 100 * HOURS, stopping)
+        assert rig.analyses() == 1
+        assert [len(page) for page in rig.received.unsettled()] == [2], "and nothing of them was forgotten"
 
     def test_the_crop_comes_back_to_the_last_grey_level(self, rig: Rig) -> None:
         rig.send([FOUR[0]])

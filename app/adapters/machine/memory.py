@@ -3,12 +3,12 @@
 import ctypes
 import gc
 import mmap
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
 TIDY_S: Final = 10.0
+"""Between two times: the heaps keep what the busiest moment needed."""
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
@@ -47,13 +47,7 @@ def large_pages(size_bytes: int) -> mmap.mmap:
     return pages
 
 
-def return_unused() -> None:
+def return_unused(_stopping: object = None) -> None:
     """Give back what was freed, such as the copies of the weights that loading a network leaves behind."""
     if malloc_trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         malloc_trim(0)
-
-
-def keep_tidy(stopping: threading.Event, interval_s: float = TIDY_S) -> None:
-    """Give back what was freed, time and again, until told to stop: the heaps keep what the busiest moment needed."""
-    while not stopping.wait(interval_s):
-        return_unused()

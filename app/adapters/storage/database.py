@@ -1,7 +1,9 @@
 """Opening a database and bringing its schema up to date."""
 
+import os
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -9,21 +11,25 @@ from typing import Self
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, column, create_engine, event, inspect, make_url, select, table
+from sqlalchemy import URL, Connection, Engine, column, create_engine, event, inspect, make_url, select, table, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.adapters.machine.room import check_room
 from app.core.errors import StorageUnavailable
 
+_IS_READ_ONLY = text("SELECT current_setting('transaction_read_only')")
 _VERSIONS = table("alembic_version", column("version_num"))
 _MIGRATIONS = Path(__file__).parents[3] / "migrations"
+POSTGRES_IDLE_TIMEOUT_MS = 30_000
+"""A transaction of a process that hangs is rolled back after this: it would hold up the export of the audit trail."""
 SQLITE_BUSY_TIMEOUT_MS = 5_000
 POSTGRES_CONNECT_TIMEOUT_S = 3
 POSTGRES_STATEMENT_TIMEOUT_MS = 5_000
 POOL_TIMEOUT_S = 5
-"""All of them below the half minute after which a client gives up and sends again."""
+"""These are below the half minute after which a client gives up and sends again."""
 RETRY_AFTER_S = 5
 
 
@@ -102,15 +108,23 @@ class Database:
             verb(config, revision)
 
     def check(self) -> None:
-        """Ask the database for an answer and for its schema.
+        """Ask the database for an answer, for its schema, and whether it can be written.
 
         Raises
         ------
         StorageUnavailable
-            If it does not answer, or a migration has not been applied.
+            If it does not answer, if a migration has not been applied, or if nothing can be stored.
         """
         with reading(self.engine) as connection:
             applied = _applied_revisions(connection)
+            if not self.is_embedded and connection.execute(_IS_READ_ONLY).scalar() == "on":
+                raise StorageUnavailable(
+                    "The database takes no writes: it is a standby, or set to be read only. Name the primary in "
+                    "LIVER_PDFF_DATABASE_URL.",
+                    retry_after_s=RETRY_AFTER_S,
+                )
+        if folder := self._folder():
+            check_room(folder, "the database")
         _refuse_newer(applied)
         if applied != newest_revisions():
             raise StorageUnavailable(
@@ -118,6 +132,53 @@ class Database:
                 applied=list(applied),
                 expected=list(newest_revisions()),
             )
+
+    def _folder(self) -> Path | None:
+        """Name the folder of an embedded database; None for one in memory, and for a server's."""
+        path = self.engine.url.database if self.is_embedded else None
+        return Path(path).parent if path and path != ":memory:" else None
+
+    def backup(self, path: Path) -> None:
+        """Copy an embedded database, in one state, while others go on writing; what was deleted is not in the copy.
+
+        Parameters
+        ----------
+        path : Path
+            Of a file that does not exist yet.
+
+        Raises
+        ------
+        StorageUnavailable
+            If the database cannot be read, or the copy has no room.
+        ValueError
+            If it is not SQLite's: PostgreSQL has programs for that.
+        FileExistsError
+        """
+        if not self.is_embedded:
+            raise ValueError("The database is PostgreSQL's: back it up with pg_dump; see docs/recover.md.")
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # crops of patients: its owner's alone
+        try:
+            with storage_errors(), self.engine.connect() as connection:
+                _copy_into(path, connection)
+            _to_the_disk(path)
+        except BaseException:
+            path.unlink()
+            raise
+
+
+def _copy_into(path: Path, connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    assert driver  # noqa: S101 - it is connected
+    try:
+        with closing(driver.cursor()) as cursor:  # not SQLAlchemy's, which would begin a transaction
+            cursor.execute("VACUUM INTO ?", [str(path)])
+    except sqlite3.Error as error:
+        raise StorageUnavailable("The database does not answer, or its copy has no room.") from error
+
+
+def _to_the_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -181,7 +242,8 @@ def _open_postgres(url: URL) -> Engine:
         connect_args={
             "connect_timeout": POSTGRES_CONNECT_TIMEOUT_S,
             # A commit waits for the disk even if the server is set not to: an answer must survive a crash.
-            "options": f"-c statement_timeout={POSTGRES_STATEMENT_TIMEOUT_MS} -c synchronous_commit=on",
+            "options": f"-c statement_timeout={POSTGRES_STATEMENT_TIMEOUT_MS} -c synchronous_commit=on "
+            f"-c idle_in_transaction_session_timeout={POSTGRES_IDLE_TIMEOUT_MS}",
         },
     )
 

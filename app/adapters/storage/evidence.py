@@ -1,5 +1,7 @@
 """What names the view of an image, in and out of a JSON column: views and digests, never a word of a text."""
 
+import hashlib
+import json
 from typing import Any
 
 from app.core.evidence import Evidence, ExaminationText
@@ -14,6 +16,22 @@ def write_evidence(evidence: Evidence | None) -> Document | None:
     if evidence is None:
         return None
     return {"image": evidence.image, "screen": evidence.screen, "examination": evidence.examination}
+
+
+def evidence_key(evidence: Evidence | None) -> str | None:
+    """Digest the evidence of an image that cannot be used; two with the same key say the same of the other images.
+
+    Returns
+    -------
+    str or None
+        16 hexadecimal digits; empty where no text of the examination names a view: then only their number matters.
+        None of an object that is not an ultrasound image, which does not matter at all.
+    """
+    if evidence is None:
+        return None
+    if not any(text.naming for text in evidence.examination):
+        return ""
+    return hashlib.sha256(json.dumps(write_evidence(evidence)).encode()).hexdigest()[:16]
 
 
 def read_evidence(document: Document | None, view: str | None) -> Evidence | None:

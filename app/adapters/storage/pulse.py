@@ -14,27 +14,21 @@ STALE_S: Final = 3.0
 
 
 class Pulse:
-    """Checks at once, and then once a second in the background.
+    """What the last check said; the first is made at once, the others in the background.
 
     Parameters
     ----------
     check : callable
         Raises what is wrong.
-    interval_s, stale_s : float
-        Between two checks, and the age at which the last one says nothing any more.
+    stale_s : float
+        Age at which the last check says nothing any more.
     """
 
-    def __init__(self, check: Callable[[], None], interval_s: float = INTERVAL_S, stale_s: float = STALE_S) -> None:
+    def __init__(self, check: Callable[[], None], stale_s: float = STALE_S) -> None:
         self._check = check
-        self._interval_s = interval_s
         self._stale_s = stale_s
         self._felt: tuple[float, AnalysisError | None]
-        self._feel()
-
-    def run(self, stopping: threading.Event) -> None:
-        """Check until told to stop."""
-        while not stopping.wait(self._interval_s):
-            self._feel()
+        self.feel()
 
     def require(self) -> None:
         """Raise what the last check raised.
@@ -53,7 +47,8 @@ class Pulse:
                 "The database takes too long to answer. Ask again in a moment.", retry_after_s=RETRY_AFTER_S
             )
 
-    def _feel(self) -> None:
+    def feel(self, _stopping: threading.Event | None = None) -> None:
+        """Check."""
         error = None
         try:
             self._check()

@@ -1,28 +1,89 @@
 """What was received of studies that fill up, in and out of the database."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    Row,
+    and_,
+    column,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.drawing.png import decode_png, encode_png
 from app.adapters.storage.audit_trail import Action, Event, append, study_digest
 from app.adapters.storage.database import reading, writing
-from app.adapters.storage.evidence import read_evidence, write_evidence
+from app.adapters.storage.evidence import evidence_key, read_evidence, write_evidence
 from app.adapters.storage.repository import read_warnings
-from app.adapters.storage.tables import received_instances
+from app.adapters.storage.tables import received_instances, received_studies
 from app.core.access import Actor
 from app.core.choice import ReceivedImage
+from app.core.evidence import MOST_IMAGES_OF_A_NAME, Evidence
 from app.core.studies import ReceivedInstance
 from app.core.values import AnalysisWarning, Crop, ImageKey, Origin, Tissue, TissueBox, View
 
 _t = received_instances.c
 _COLUMNS = [column for column in _t if column.name != "tissue_png"]
 """Crops are read only when they are analysed."""
+_s = received_studies.c
+_PAGE: Final = 200
+_OTHERS: Final = text(
+    """
+    WITH RECURSIVE kinds (kind) AS (
+        SELECT min(evidence_key) FROM received_instances WHERE study_instance_uid = :study
+        UNION ALL
+        SELECT (
+            SELECT min(evidence_key) FROM received_instances WHERE study_instance_uid = :study AND evidence_key > kind
+        )
+        FROM kinds WHERE kind IS NOT NULL
+    )
+    SELECT
+        (SELECT evidence FROM received_instances WHERE study_instance_uid = :study AND evidence_key = kind LIMIT 1),
+        (SELECT count(*) FROM (
+            SELECT 1 FROM received_instances WHERE study_instance_uid = :study AND evidence_key = kind LIMIT :most
+        ) AS these)
+    FROM kinds WHERE kind IS NOT NULL
+    """
+).columns(column("evidence", JSON), column("count", Integer))
+"""Goes from kind to kind along an index: one step for each kind, not for each row."""
 _OF_AN_IMAGE = [column.name for column in _t][[column.name for column in _t].index("view") :]
+
+
+class UnsettledStudy(NamedTuple):
+    """A study of which something came that was not followed up."""
+
+    study_instance_uid: str
+    received_at: datetime
+    changes: int
+
+
+class SettledStudy(NamedTuple):
+    """A study that was followed up.
+
+    Attributes
+    ----------
+    study_instance_uid : str
+    changes : int
+        As `StudyRepository.changes` said before the study was read.
+    finished : bool
+        Whether it has an analysis of all its views.
+    """
+
+    study_instance_uid: str
+    changes: int
+    finished: bool
 
 
 class StudyRepository:
@@ -60,6 +121,7 @@ class StudyRepository:
     def _put(self, row: Mapping[str, Any], by: Actor) -> None:
         own = _is(row["study_instance_uid"], row["sop_instance_uid"])
         with writing(self._engine) as connection:
+            _count_change(connection, row["study_instance_uid"], row["received_at"])
             if not connection.execute(update(received_instances).where(own).values(row)).rowcount:
                 connection.execute(received_instances.insert().values(row))
             append(connection, by, Event(Action.RECEIVE, study_digest=study_digest(row["study_instance_uid"])))
@@ -68,9 +130,49 @@ class StudyRepository:
         """Find what is kept of one instance."""
         return next(iter(self._select(_is(study_instance_uid, sop_instance_uid))), None)
 
-    def instances(self, study_instance_uid: str) -> list[ReceivedInstance]:
-        """List what is kept of a study, in the order of SOP Instance UID."""
-        return self._select(_t.study_instance_uid == study_instance_uid)
+    def what_tells(self, study_instance_uid: str) -> tuple[list[ReceivedInstance], list[Evidence]]:
+        """Read what tells the views of a study.
+
+        Returns
+        -------
+        images : list of ReceivedInstance
+            In the order of SOP Instance UID.
+        others : list of Evidence
+            Of its ultrasound images that cannot be used: of each kind so many as make a difference, however many there
+            are. A text on more images than `MOST_IMAGES_OF_A_NAME` tells none of them apart.
+        """
+        named = {"study": study_instance_uid, "most": MOST_IMAGES_OF_A_NAME + 1}
+        with reading(self._engine) as connection:
+            images = _select(connection, _t.study_instance_uid == study_instance_uid, _t.view.is_not(None))
+            kinds = connection.execute(_OTHERS, named).all()
+        return images, [evidence for said, count in kinds for evidence in count * [_evidence(said)]]
+
+    def with_evidence(self, study_instance_uid: str, sop_instance_uids: Collection[str]) -> set[str]:
+        """Tell which instances of a study were received and are ultrasound images, usable or not."""
+        said = or_(_t.evidence.is_not(None), _t.view.is_not(None))
+        query = select(_t.sop_instance_uid).where(
+            _t.study_instance_uid == study_instance_uid, _t.sop_instance_uid.in_(sop_instance_uids), said
+        )
+        with reading(self._engine) as connection:
+            return set(connection.execute(query).scalars())
+
+    def without_image(
+        self, study_instance_uid: str, *, refused: bool, limit: int
+    ) -> tuple[list[ReceivedInstance], int]:
+        """List the instances of a study that were set aside, or refused, newest first.
+
+        Returns
+        -------
+        newest : list of ReceivedInstance
+            At most `limit`.
+        total : int
+        """
+        which = _t.study_instance_uid == study_instance_uid, _t.view.is_(None), _t.refused.is_(refused)
+        newest = _t.received_at.desc(), _t.sop_instance_uid.desc()
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(*_COLUMNS).where(*which).order_by(*newest).limit(limit)).all()
+            total = connection.execute(select(func.count()).select_from(received_instances).where(*which)).scalar_one()
+        return [_instance(row) for row in rows], total
 
     def crops(self, images: Mapping[View, ImageKey]) -> dict[View, Crop]:
         """Read the crops of images; one that was replaced or deleted in between is left out."""
@@ -78,36 +180,65 @@ class StudyRepository:
             found = {view: _read_crop(connection, key) for view, key in images.items()}
         return {view: crop for view, crop in found.items() if crop is not None}
 
-    def studies_with_enough_images(
-        self, *, after: str = "", since: datetime | None = None, limit: int = 200
-    ) -> list[str]:
-        """List studies with as many images as there are views, by Study Instance UID.
+    def knows(self, study_instance_uid: str) -> bool:
+        """Tell whether anything of a study was received."""
+        return self.changes(study_instance_uid) > 0
 
-        Parameters
-        ----------
-        after : str
-            Those behind this one.
-        since : datetime, optional
-            Those of which an image was received at this time or later.
-        limit : int
-        """
-        views = (
-            select(_t.study_instance_uid)
-            .where(_t.view.is_not(None), _t.study_instance_uid > after)
-            .group_by(_t.study_instance_uid)
-            .having(func.count(_t.view) >= len(View))
-            .order_by(_t.study_instance_uid)
-            .limit(limit)
-        )
-        if since is not None:
-            views = views.having(func.max(_t.received_at) >= since)
+    def changes(self, study_instance_uid: str) -> int:
+        """Say how often something of a study was put; ask before reading what `mark_settled` is to be told of."""
+        query = select(_s.changes).where(_s.study_instance_uid == study_instance_uid)
         with reading(self._engine) as connection:
-            return list(connection.execute(views).scalars())
+            return connection.execute(query).scalar() or 0
+
+    def mark_settled(self, studies: Iterable[SettledStudy]) -> None:
+        """Note that what was put of studies has been followed up, in one transaction."""
+        with writing(self._engine) as connection:
+            for study in studies:
+                behind = and_(_s.study_instance_uid == study.study_instance_uid, _s.settled < study.changes)
+                noted = {"settled": study.changes} | ({"finished": True} if study.finished else {})
+                connection.execute(update(received_studies).where(behind).values(noted))
+
+    def unsettled(self) -> Iterator[list[UnsettledStudy]]:
+        """Give the studies of which something came that was not followed up, longest waiting first, some at a time."""
+        after: tuple[datetime, str] | None = None
+        while page := self._unsettled(after):
+            yield page
+            after = page[-1].received_at, page[-1].study_instance_uid
+
+    def _unsettled(self, after: tuple[datetime, str] | None) -> list[UnsettledStudy]:
+        columns = _s.study_instance_uid, _s.received_at, _s.changes
+        query = select(*columns).where(_s.settled < _s.changes).order_by(_s.received_at, _s.study_instance_uid)
+        if after:
+            moment, uid = after
+            query = query.where(
+                or_(_s.received_at > moment, and_(_s.received_at == moment, _s.study_instance_uid > uid))
+            )
+        with reading(self._engine) as connection:
+            return [UnsettledStudy(*row) for row in connection.execute(query.limit(_PAGE))]
 
     def _select(self, *conditions: ColumnElement[bool]) -> list[ReceivedInstance]:
-        query = select(*_COLUMNS).where(*conditions).order_by(_t.sop_instance_uid)
         with reading(self._engine) as connection:
-            return [_instance(row) for row in connection.execute(query)]
+            return _select(connection, *conditions)
+
+
+def _select(connection: Connection, *conditions: ColumnElement[bool]) -> list[ReceivedInstance]:
+    query = select(*_COLUMNS).where(*conditions).order_by(_t.sop_instance_uid)
+    return [_instance(row) for row in connection.execute(query)]
+
+
+def _count_change(connection: Connection, study_instance_uid: str, received_at: datetime) -> None:
+    """Write a study's row before its instances: who deletes the study waits for it, and so for them."""
+    own = _s.study_instance_uid == study_instance_uid
+    changed = {"received_at": received_at, "changes": _s.changes + 1}
+    if not connection.execute(update(received_studies).where(own).values(changed)).rowcount:
+        first = {"study_instance_uid": study_instance_uid, "received_at": received_at, "changes": 1, "settled": 0}
+        connection.execute(received_studies.insert().values(first | {"finished": False}))
+
+
+def _evidence(said: Any) -> Evidence:
+    evidence = read_evidence(said, None)
+    assert evidence  # noqa: S101 - a row without evidence has no key
+    return evidence
 
 
 def _is(study_instance_uid: str, sop_instance_uid: str) -> ColumnElement[bool]:
@@ -127,6 +258,7 @@ def _row(instance: ReceivedInstance, crop: Crop | None) -> dict[str, Any]:
         "reason_detail": instance.reason.detail if instance.reason else None,
         "evidence": write_evidence(instance.evidence),
         "looked_by": instance.looked_by,
+        "evidence_key": None if instance.image else evidence_key(instance.evidence),
         **(_image_columns(instance, crop) if instance.image and crop else dict.fromkeys(_OF_AN_IMAGE)),
     }
 

@@ -126,6 +126,7 @@ received_instances = Table(
     Column("reason_detail", Text),
     Column("evidence", JSON(none_as_null=True)),
     Column("looked_by", String(16), nullable=False, server_default=""),
+    Column("evidence_key", String(16)),
     Column("view", String(32)),
     Column("frame_number", Integer),
     Column("decoder", String(64)),
@@ -142,12 +143,56 @@ received_instances = Table(
         "(view IS NULL) = (tissue_png IS NULL) AND (view IS NULL) = (reason_code IS NOT NULL)", name="image_or_reason"
     ),
     Index(None, "study_instance_uid", "view", "received_at"),
+    # By the names of the migration: the convention would repeat those of all columns.
+    Index(
+        "ix_received_instances_study_instance_uid_evidence_key",
+        "study_instance_uid",
+        "evidence_key",
+        "sop_instance_uid",
+    ),
 )
 """What was received one by one, of studies that fill up.
 
 The columns from ``view`` on are those of an image. ``view`` is the one that it shows or may show: the other images of
-its study decide.
+its study decide. ``evidence_key`` is that of an ultrasound image that cannot be used: a digest of its evidence, equal
+where it says the same, and empty where no text of the examination names a view.
 """
+Index(
+    "ix_received_instances_without_image",
+    received_instances.c.study_instance_uid,
+    received_instances.c.refused,
+    received_instances.c.received_at,
+    received_instances.c.sop_instance_uid,
+    sqlite_where=received_instances.c.view.is_(None),
+    postgresql_where=received_instances.c.view.is_(None),
+)
+
+received_studies = Table(
+    "received_studies",
+    metadata,
+    Column("study_instance_uid", String(64), primary_key=True),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("changes", Integer, nullable=False),
+    Column("settled", Integer, nullable=False),
+    Column("finished", Boolean, nullable=False),
+)
+"""A row for each study of `received_instances`.
+
+``received_at`` is the time of the last instance, ``changes`` counts what was put there, ``settled`` is how much of that
+was followed up: analysed, or found to need nothing. ``finished``: it was seen to have an analysis of all views.
+Whoever changes instances of a study writes its row first: that puts writers of one study in order.
+"""
+for _name, _condition in (
+    ("unsettled", received_studies.c.settled < received_studies.c.changes),
+    ("unfinished", ~received_studies.c.finished),
+):
+    Index(
+        f"ix_received_studies_{_name}",
+        received_studies.c.received_at,
+        received_studies.c.study_instance_uid,
+        sqlite_where=_condition,
+        postgresql_where=_condition,
+    )
 
 api_keys = Table(
     "api_keys",
@@ -185,6 +230,8 @@ audit_events = Table(
     Column("subject", String(128), nullable=False),
     Column("study_digest", String(16), nullable=False),
     Column("bundle_sha256", String(64), nullable=False),
+    Column("detail", String(128), nullable=False, server_default=""),
+    Column("times", Integer, nullable=False, server_default="1"),
     Index(None, "at"),
     sqlite_autoincrement=True,
 )

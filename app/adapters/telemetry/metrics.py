@@ -25,7 +25,7 @@ __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PDFF_PERCENT = (0, 2.5, 5, 7.5, 10, 15, 20, 25, 30, 35, 40, 50)
 
-TASKS = ("pulse", "housekeeping", "memory")
+TASKS = ("pulse", "housekeeping", "refusals", "memory")
 """Background tasks of the service."""
 
 
@@ -89,7 +89,7 @@ class Metrics:
         )
         self._background = Counter(
             "liver_pdff_background_failures",
-            "Failures of background tasks (pulse, housekeeping, memory), which are then started again.",
+            "Failures of background tasks (pulse, housekeeping, refusals, memory), which are then started again.",
             ["task"],
             registry=self._registry,
         )

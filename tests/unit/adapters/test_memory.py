@@ -63,8 +63,7 @@ def test_large_pieces_go_back_when_they_are_freed() -> None:
 
 
 TIDYING = """
-import threading
-from app.adapters.machine.memory import keep_tidy
+from app.adapters.machine.memory import return_unused
 
 before = held()
 pieces = [fill(100_000) for _ in range(200)]
@@ -72,12 +71,7 @@ last = fill(100_000)  # keeps the heap from shrinking
 for piece in pieces:
     libc.free(piece)
 print(held() - before)
-stopping = threading.Event()
-tidy = threading.Thread(target=keep_tidy, args=[stopping, 0.01])
-tidy.start()
-stopping.wait(0.5)
-stopping.set()
-tidy.join()
+return_unused()
 print(held() - before)
 """
 

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from app.adapters.machine.background import in_background
+from app.adapters.machine.background import Background
 from app.adapters.storage.pulse import Pulse
 from app.core.errors import StorageUnavailable
 
@@ -37,8 +37,8 @@ class Fragile:
 
 def test_what_is_wrong_is_said_until_it_is_right_again() -> None:
     check = Fragile()
-    pulse = Pulse(check, interval_s=SOON_S)
-    with in_background("pulse", pulse.run):
+    pulse = Pulse(check)
+    with Background().task("pulse", pulse.feel, SOON_S):
         pulse.require()
         check.is_broken = True
         check.wait_for_another()
@@ -51,8 +51,8 @@ def test_what_is_wrong_is_said_until_it_is_right_again() -> None:
 
 def test_a_check_that_hangs_is_not_waited_for() -> None:
     check = Fragile()
-    pulse = Pulse(check, interval_s=SOON_S, stale_s=0.2)
-    with in_background("pulse", pulse.run):
+    pulse = Pulse(check, stale_s=0.2)
+    with Background().task("pulse", pulse.feel, SOON_S):
         check.goes_on.clear()
         time.sleep(0.3)
         started = time.monotonic()
