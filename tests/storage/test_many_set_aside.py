@@ -4,12 +4,13 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from app.adapters.storage import study_repository
 from app.adapters.storage.database import Database
@@ -53,6 +54,8 @@ def unused(number: int, evidence: Evidence | None, **values: Any) -> ReceivedIns
 
 
 def put_many(database: Database, instances: list[ReceivedInstance]) -> None:
+    if not instances:
+        return
     with database.engine.begin() as connection:
         connection.execute(insert(received_instances), [_row(each, None) for each in instances])
         if not connection.execute(select(received_studies.c.changes)).first():
@@ -102,6 +105,24 @@ class TestManySetAside:
         put_many(database, [unused(n, (UNNAMED, NAMED, None)[n % 3]) for n in range(900)])
         assert rows_read(database, rig) <= few + 2, "a row for each kind"
         assert rig.analyses() == 1
+
+    def test_the_database_itself_goes_through_no_more(self, tmp_path: Path) -> None:
+        with Database(f"sqlite:///{tmp_path}/test.db") as database:
+            database.upgrade()
+            steps: list[int] = []
+            event.listen(
+                database.engine, "connect", lambda raw, _: raw.set_progress_handler(lambda: steps.append(1), 50)
+            )
+            database.engine.dispose()
+            rig = Rig(database)
+            rig.send(FOUR)
+            counts = []
+            for more in (0, 2000):
+                put_many(database, [unused(n, (UNNAMED, NAMED, None)[n % 3]) for n in range(more)])
+                steps.clear()
+                rig.studies.settle([STUDY], SENDER)
+                counts.append(len(steps))
+        assert counts[1] < counts[0] + 40, "SQLite's own steps, by fifties: fewer than one for each row"
 
     def test_the_newest_are_listed_and_all_are_counted(self, rig: Rig, database: Database) -> None:
         rig.send(FOUR)

@@ -143,7 +143,8 @@ class StudyRepository:
         """
         named = {"study": study_instance_uid, "most": MOST_IMAGES_OF_A_NAME + 1}
         with reading(self._engine) as connection:
-            images = _select(connection, _t.study_instance_uid == study_instance_uid, _t.view.is_not(None))
+            # Not IS NOT NULL, nor in any order: SQLite would go through all rows of the study.
+            images = _select(connection, _t.study_instance_uid == study_instance_uid, _t.view > "")
             kinds = connection.execute(_OTHERS, named).all()
         return images, [evidence for said, count in kinds for evidence in count * [_evidence(said)]]
 
@@ -222,8 +223,8 @@ class StudyRepository:
 
 
 def _select(connection: Connection, *conditions: ColumnElement[bool]) -> list[ReceivedInstance]:
-    query = select(*_COLUMNS).where(*conditions).order_by(_t.sop_instance_uid)
-    return [_instance(row) for row in connection.execute(query)]
+    found = [_instance(row) for row in connection.execute(select(*_COLUMNS).where(*conditions))]
+    return sorted(found, key=lambda each: each.sop_instance_uid)
 
 
 def _count_change(connection: Connection, study_instance_uid: str, received_at: datetime) -> None:
