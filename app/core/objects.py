@@ -1,5 +1,6 @@
 """What an object is, before, and without, its pixels."""
 
+from copy import copy
 from dataclasses import dataclass
 
 from app.core.errors import AnalysisError, NotDicom
@@ -29,6 +30,9 @@ class Identity:
 class Introduction:
     """What an object says of itself.
 
+    Its refusals are raised as copies: one that is raised holds the frames that it passed through, and with them itself
+    and the whole object, until the garbage collector comes.
+
     Attributes
     ----------
     identity : Identity or None
@@ -46,11 +50,11 @@ class Introduction:
     def require_identity(self) -> Identity:
         """Give the identity of an object that can be put into a study, or raise why it cannot."""
         if self.identity is None or self.identity_refusal:
-            raise self.identity_refusal or NotDicom("The object does not say which one it is.")
+            raise copy(self.identity_refusal) or NotDicom("The object does not say which one it is.")
         return self.identity
 
     def require_texts(self) -> ViewTexts:
         """Give the texts of an ultrasound image, or raise why there are none."""
         if isinstance(self.view_texts, AnalysisError):
-            raise self.view_texts
+            raise copy(self.view_texts)
         return self.view_texts

@@ -17,7 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
 
-from app import service, studies
+from app import looking, service
 from app.adapters.storage import audit_trail
 from app.adapters.storage.database import Database
 from app.core.errors import StorageUnavailable
@@ -205,7 +205,7 @@ class JumpingClock(datetime):
 
 @pytest.mark.parametrize("days", [10, -10])
 def test_a_clock_that_jumps_changes_no_answer(client: TestClient, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
-    for module in (service, studies, audit_trail):
+    for module in (service, looking, audit_trail):
         monkeypatch.setattr(module, "datetime", JumpingClock)
     monkeypatch.setattr(JumpingClock, "offset", timedelta())
     answers = [post(client, 0)]

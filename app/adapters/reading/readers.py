@@ -105,7 +105,10 @@ class Readers:
         """
         found = self._ask(DECLARED if declared else UNDECLARED, content, allowance)
         if isinstance(found, AnalysisError):
-            raise found
+            try:
+                raise found
+            finally:
+                del found, content  # else the error would hold this frame, and with it itself and the object
         if not isinstance(found, Crop):
             raise _unreadable()
         return found
