@@ -22,6 +22,7 @@ from app.core.errors import NotDicom
 _PREAMBLE_BYTES: Final = 128
 _PIXEL_DATA: Final = 0x7FE00010
 _STUDY_INSTANCE_UID: Final = 0x0020000D
+_ALWAYS_THERE: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Modality")
 _ITEMS_AND_DELIMITERS: Final = 0xFFFE  # the group of what may stand in sequences and encapsulated pixel data alone
 
 Stop = Callable[[int, str | None, int], bool]
@@ -79,9 +80,20 @@ def parse_file_meta(stream: ParserStream) -> FileMeta:
 
 
 def parse_identity(stream: ParserStream, transfer_syntax_uid: str) -> Attributes:
-    """Parse what says which object this is, and stop before what may be long, in any object (PS3.6 sorts by tag)."""
-    dataset = _parsed(stream, transfer_syntax_uid, lambda tag, _vr, _length: tag > _STUDY_INSTANCE_UID, IDENTITY)
-    return Attributes(dataset)
+    """Parse what says which object this is, and stop before what may be long, in any object.
+
+    The standard sorts by tag (PS3.5 7.1). Where something is missing it may stand farther behind, out of order.
+    """
+    start = stream.tell()
+    attributes = _parse_kept(stream, transfer_syntax_uid, _STUDY_INSTANCE_UID + 1)
+    if all(map(attributes.has_value, _ALWAYS_THERE)):
+        return attributes
+    stream.seek(start)
+    return _parse_kept(stream, transfer_syntax_uid, _PIXEL_DATA)
+
+
+def _parse_kept(stream: ParserStream, transfer_syntax_uid: str, end: int) -> Attributes:
+    return Attributes(_parsed(stream, transfer_syntax_uid, lambda tag, _vr, _length: tag >= end, IDENTITY))
 
 
 def parse_dataset(

@@ -1,7 +1,10 @@
 """Which object this is, of any kind, and what it calls itself, before its pixels are looked at."""
 
+import struct
 import zlib
+from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from pydicom.uid import (
     MPEG4HP41,
@@ -32,6 +35,21 @@ def deflated() -> bytes:
     return head.replace(old + b"\0", new, 1) + pressed.compress(body) + pressed.flush()
 
 
+ROWS = struct.pack("<HH2sH", 0x0028, 0x0010, b"US", 2)
+
+
+def elements(whole: bytes) -> Iterator[bytes]:
+    """Cut the data set of an object, Explicit VR Little Endian, into its elements, up to its rows."""
+    at = whole.index(struct.pack("<HH", 0x0008, 0x0005))
+    while whole[at : at + 8] != ROWS:
+        vr, length = struct.unpack_from("<2sH", whole, at + 4)
+        head = 8
+        if vr in (b"SQ", b"UN", b"OB", b"OW", b"UT"):
+            head, length = 12, struct.unpack_from("<L", whole, at + 8)[0]
+        yield whole[at : at + head + length]
+        at += head + length
+
+
 class TestIdentity:
     @pytest.mark.parametrize("syntax", [*NATIVE, *ENCODERS])
     def test_an_image_says_which_one_it_is(self, syntax: str) -> None:
@@ -45,6 +63,16 @@ class TestIdentity:
         whole = us_instance()
         assert read_identity(truncated(whole, 0.1)) == read_identity(whole)
         assert read_names(truncated(whole, 0.1)) == read_instance(whole).view_texts
+
+    @pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Modality"])
+    def test_tags_may_be_out_of_order(self, keyword: str) -> None:
+        whole, without = us_instance(), us_instance(without=[keyword])
+        [element] = set(elements(whole)) - set(elements(without))
+        at = without.index(ROWS)
+        moved = without[:at] + element + without[at:]
+        assert read_identity(moved) == read_identity(whole)
+        assert read_names(moved) == read_names(whole)
+        assert np.array_equal(read_instance(moved).pixels, read_instance(whole).pixels)
 
     def test_any_kind_of_object_has_one(self) -> None:
         assert read_identity(ct_instance()).sop_class_uid == CTImageStorage
