@@ -141,7 +141,8 @@ class AccessControl:
             await self.app(scope, receive, send)
             return
         try:
-            scope.setdefault("state", {})["actor"] = await _admit(scope)
+            scope.setdefault("state", {})
+            scope["state"]["actor"] = await _admit(scope)
         except AnalysisError as refusal:
             await self._refuse(scope, refusal)(scope, receive, send)
             return

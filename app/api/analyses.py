@@ -78,6 +78,7 @@ def read_allow_partial(form: Form) -> bool:
             "instances": {
                 "type": "array",
                 "items": {"type": "string", "format": "binary"},
+                "default": [],
                 "description": "DICOM files whose view is read from their attributes.",
             },
             "allow_partial": {

@@ -69,10 +69,9 @@ def test_a_wrong_key(page: Page, complaints: list[str], database: Database) -> N
     page.goto("/analyses")
     sign_in(page, "liverpdff_00000000_wrong")
     expect(page.get_by_role("alert")).to_have_text("This key is unknown, or was revoked.")
-    assert [each.startswith(REFUSED) for each in complaints] == [True]
-    complaints.clear()
     sign_in(page, key(database, AccessScope.READ))
     expect(page).to_have_title("Analyses · liver-pdff")
+    complaints[:] = [each for each in complaints if not each.startswith(REFUSED)]
 
 
 def test_a_session_that_ends_leaves_the_files_where_they_are(
@@ -88,7 +87,6 @@ def test_a_session_that_ends_leaves_the_files_where_they_are(
     page.wait_for_timeout(1000 * (known.FRESH_S + 0.5))  # so long it is remembered
     page.locator("#analyse").click()
     expect(page.locator("#signed-out")).to_contain_text("Your session has ended")
-    complaints.clear()  # the refusal itself
     with page.context.expect_page() as opened:
         page.locator("#signed-out a").click()
     sign_in(opened.value, secret)
@@ -96,6 +94,7 @@ def test_a_session_that_ends_leaves_the_files_where_they_are(
     page.locator("#analyse").click()
     expect(page.locator("#result")).to_be_visible()
     expect(page.locator("#signed-out")).to_be_hidden()
+    complaints[:] = [each for each in complaints if not each.startswith(REFUSED)]
 
 
 def test_whoever_signs_out_is_out(page: Page, database: Database) -> None:

@@ -171,4 +171,4 @@ def test_the_scraped_address_is_the_services_own(compose: Any) -> None:
     [target] = config["scrape_configs"][0]["static_configs"][0]["targets"]
     name, port = target.split(":")
 
-    assert compose["services"][name]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert compose["services"][name]["ports"] == [f"127.0.0.1:${{LIVER_PDFF_PORT:-8000}}:{port}"]
