@@ -1,6 +1,7 @@
 """The manifests as kustomize writes them, validated strictly: a field that the API does not know is an error."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -136,3 +137,20 @@ def test_an_overlay_offers_the_service_under_a_path(manifests: Mapping[str, Any]
     assert int(limits["nginx.ingress.kubernetes.io/proxy-body-size"].rstrip("m")) > settings.max_stow_mib
     assert int(limits["nginx.ingress.kubernetes.io/proxy-read-timeout"]) >= settings.stow_timeout_s
     assert overlay["ConfigMap"]["data"].items() > manifests["ConfigMap"]["data"].items()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_overlay_reaches_an_issuer_and_pins_the_image(manifests: Mapping[str, Any], version: str) -> None:
+    overlay = kustomized("docker/kubernetes-issuer")
+    for manifest in overlay.values():
+        kubernetes_validate.validate(manifest, version, strict=True)
+    settings = Settings.model_validate(
+        {name.removeprefix("LIVER_PDFF_").lower(): value for name, value in overlay["ConfigMap"]["data"].items()}
+    )
+    assert settings.issuer()
+    *others, issuer = overlay["NetworkPolicy"]["spec"]["egress"]
+    assert others == manifests["NetworkPolicy"]["spec"]["egress"]
+    assert issuer["ports"] == [{"port": 443, "protocol": "TCP"}]
+    for kind in ("Deployment", "Job"):
+        [container] = overlay[kind]["spec"]["template"]["spec"]["containers"]
+        assert re.fullmatch(r".+@sha256:[0-9a-f]{64}", container["image"])
