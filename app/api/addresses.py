@@ -35,7 +35,7 @@ class Addresses:
         self.proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse one whose host is none."""
+        """Pass a request on, or refuse one whose Host header is not a host name."""
         if scope["type"] == "http":
             _add_root_path(scope, self.public.root_path)
             try:

@@ -85,7 +85,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._await_head()  # uvicorn waits for the rest of this body without end
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, which ours stand for
-        """Refuse what is no HTTP in the words of every other refusal, and not in the midst of an answer."""
+        """Refuse bytes that are not HTTP as every other refusal is written, and not in the middle of an answer."""
         self._refuse("malformed_http")
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -85,7 +85,7 @@ class TrustedProxies:
 
 
 def read_address(text: str) -> Address | None:
-    """Read an IP address; an IPv4 address that is written as IPv6 is the IPv4 address. None: it is none."""
+    """Read an IP address; an IPv4 address that is written as IPv6 is the IPv4 address. None if it is not one."""
     try:
         address = ip_address(text)
     except ValueError:

@@ -224,7 +224,7 @@ class InvalidRequest(ServiceError):
 
 
 class InvalidHost(ServiceError):
-    """The Host header, or what a trusted proxy says of it, is no host name with an optional port."""
+    """The Host header, or what a trusted proxy says of it, is not a host name with an optional port."""
 
 
 class NotAcceptable(ServiceError):
