@@ -78,7 +78,7 @@ def _entries(attributes: Attributes, descriptor: Descriptor) -> list[NDArray[np.
 
 def _expanded(keyword: str, written: bytes, descriptor: Descriptor) -> NDArray[np.uint16]:
     if descriptor.bits > 8 and len(written) % 2:
-        raise contradiction(f"{quoted(keyword)} has {len(written)} bytes, which are no words of 16 bits")
+        raise contradiction(f"{quoted(keyword)} has {len(written)} bytes, which is not a whole number of 16-bit words")
     words = list(written) if descriptor.bits == 8 else np.frombuffer(written, "<u2").tolist()
     entries = expand_segments(words, descriptor.size, is_bytes=descriptor.bits == 8, name=quoted(keyword))
     return np.asarray(entries, np.uint16)
