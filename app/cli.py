@@ -62,6 +62,7 @@ def serve(
         import uvicorn
 
         from app.adapters import dicom_results
+        from app.adapters.drawing import report_pdf  # noqa: F401 - the first report would hold up everybody for 0.5 s
         from app.api.connections import bounded_connections
         from app.main import create_app
 

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Of request line and headers, and of trailers. Browsers send a few hundred, cookies and tokens a few thousand."""
+MAX_PIPELINED: Final = 32
+"""Requests that wait for the answer to an earlier one on their connection. Browsers and common clients send none."""
 UNREAD_S: Final = 60.0
 """Time for the client to read what has been written, once the buffers are full."""
 _REFUSED: Final = {
@@ -35,7 +37,7 @@ def bounded_connections(head_timeout_s: float, on_closed: Callable[[str], None])
         body that was answered before it was complete.
     on_closed : callable
         Called with the reason when one is closed: ``malformed_http``, ``head_too_large``, ``head_too_slow``,
-        ``silent``, ``leftover`` or ``unread``.
+        ``too_many_requests``, ``silent``, ``leftover`` or ``unread``.
     """
 
     class Bounded(_BoundedProtocol):
@@ -79,7 +81,9 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._await_head()
         self._received += len(data)
         super().data_received(data)
-        if max(self._received, self._fields) > MAX_HEAD_BYTES:
+        if len(self.pipeline) > MAX_PIPELINED:
+            self._close("too_many_requests")
+        elif max(self._received, self._fields) > MAX_HEAD_BYTES:
             self._refuse("head_too_large")
         elif not self._in_head and self._head_timer is None and self.cycle and self.cycle.response_complete:
             self._await_head()  # uvicorn waits for the rest of this body without end
@@ -88,16 +92,22 @@ class _BoundedProtocol(HttpToolsProtocol):
         """Refuse bytes that are not HTTP as every other refusal is written, and not in the middle of an answer."""
         self._refuse("malformed_http")
 
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) > MAX_PIPELINED:  # a piece of 64 KiB may hold 2000; `data_received` refuses them
+            self._is_refused = True
+        else:
+            super().on_message_begin()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += len(name) + len(value)
-        if self._fields <= MAX_HEAD_BYTES:
+        if self._fields <= MAX_HEAD_BYTES and not self._is_refused:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._stop(self._head_timer)
         self._head_timer = None
         self._in_head = False
-        if self._fields > MAX_HEAD_BYTES:
+        if self._fields > MAX_HEAD_BYTES or self._is_refused:
             self._is_refused = True  # `data_received` answers it
             return
         self._received = 0

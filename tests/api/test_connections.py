@@ -73,6 +73,16 @@ def test_garbage_behind_requests_is_no_fault_of_the_service(service: Service, ta
     assert "Traceback" not in log
 
 
+@pytest.mark.parametrize(("count", "answered"), [(30, 30), (2000, 1)])
+def test_few_requests_wait_for_others_on_their_connection(service: Service, count: int, answered: int) -> None:
+    """Two thousand fit into what is read at once; they held up everybody for a quarter of a second."""
+    request = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+    said = service.answers((count - 1) * request + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    found = said.count(b"HTTP/1.1 404 ")
+    assert found == count if answered == count else found <= answered
+    assert ("connection closed: too_many_requests" in service.log.read_text()) == (count > answered)
+
+
 @pytest.mark.parametrize("method", [b"GET", b"POST"])
 def test_nothing_is_upgraded_to_websockets(service: Service, method: bytes) -> None:
     """With a body behind it, one was waited for without end."""
