@@ -36,7 +36,7 @@ from pydicom.uid import JPEGBaseline8Bit
 
 from app.adapters.storage.api_keys import ApiKeys
 from app.adapters.storage.database import open_current
-from app.core.access import AccessScope, Actor, required_scope
+from app.core.access import SIGN_IN, AccessScope, Actor, required_scope
 from benchmarks.endurance import numbers
 from benchmarks.processes import cpu_s, family, memory_mib
 from tests.factories import ct_instance, four_view_study, truncated, uid, us_instance
@@ -192,7 +192,11 @@ class Judge:
             yield f"{answer.status} is no problem with a code: {answer.media_type} {answer.body[:100]!r}"
         if answer.media_type == "text/html" and (CANARY in answer.body or b"<script>alert" in answer.body):
             yield "what was sent stands unescaped in a page"
-        if self.keys == "required" and is_keyless and answer.status < 400 and not self._is_open(sent, answer):
+        is_led_away = (
+            answer.status == 303 and answer.headers.get("location", "").startswith(SIGN_IN) and not answer.body
+        )
+        is_admitted = answer.status < 400 and not is_led_away
+        if self.keys == "required" and is_keyless and is_admitted and not self._is_open(sent, answer):
             yield f"{answer.status} without a key"
         if sent.template is not None and answer.status != 503:
             yield from self._study(sent.template, answer)
