@@ -157,9 +157,7 @@ def build_runtime(
     service = _build_service(settings, load, repository, trail, metrics, view_rules)
     return Runtime(
         background=Background(metrics.background_failure),
-        pulse=Pulse(
-            lambda: check_storage(database)
-        ),  # last, so that its first check is fresh when the first request comes
+        pulse=Pulse(lambda: check_storage(database)),  # after the bundle, so that its first check is recent
         repository=repository,
         metrics=metrics,
         service=service,

@@ -114,11 +114,11 @@ class Links:
         self._base_url = str(request.base_url).rstrip("/")
 
     def __call__(self, path: str) -> str:
-        """Give a path of ours as a client asks for it, for pages, JSON and headers: ``/liver/v1/analyses``."""
+        """Add the root path to one of our paths, for pages, JSON and headers: ``/liver/v1/analyses``."""
         return self._root_path + path
 
     def absolute(self, path: str) -> str:
-        """Give it with scheme and host, for what is read elsewhere: on paper, in a file."""
+        """Add scheme and host as well, for addresses on paper or in a file."""
         return self._base_url + path
 
 

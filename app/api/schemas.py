@@ -191,8 +191,8 @@ class Readiness(Health):
 
     degraded: list[str] = Field(
         [],
-        description="Background tasks that keep failing while studies are answered: see the log and the alerts. Left "
-        "out when there are none.",
+        description="Background tasks that keep failing although studies are answered; see the log and the alerts. "
+        "Omitted if empty.",
     )
 
 

@@ -93,7 +93,7 @@ async def receive_fields(request: Request) -> dict[str, str]:
 
 
 def own_path(asked: str) -> str:
-    """Give a path of ours as it was asked for; instead of anything else, the first page."""
+    """Return the path if it is one of this service, else that of the first page."""
     return asked if _PATH.fullmatch(asked) else "/"
 
 

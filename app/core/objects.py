@@ -30,17 +30,17 @@ class Identity:
 class Introduction:
     """What an object says of itself.
 
-    Its refusals are raised as copies: one that is raised holds the frames that it passed through, and with them itself
-    and the whole object, until the garbage collector comes.
+    Refusals are raised as copies. A raised exception keeps the frames it passed through, and here those frames keep
+    the exception and the whole object, until the garbage collector runs.
 
     Attributes
     ----------
     identity : Identity or None
         None where the content is not a DICOM object, or does not say which one.
     identity_refusal : AnalysisError or None
-        Why it cannot be put into a study.
+        Why the object cannot be assigned to a study; None if it can.
     view_texts : ViewTexts or AnalysisError
-        Of an ultrasound image, the texts that may name its view; of anything else, why there are none.
+        The texts that may name the view, or why they could not be read, such as `NotUltrasound`.
     """
 
     identity: Identity | None
@@ -48,13 +48,13 @@ class Introduction:
     view_texts: ViewTexts | AnalysisError
 
     def require_identity(self) -> Identity:
-        """Give the identity of an object that can be put into a study, or raise why it cannot."""
+        """Return the identity, or raise the reason why the object cannot be assigned to a study."""
         if self.identity is None or self.identity_refusal:
             raise copy(self.identity_refusal) or NotDicom("The object does not say which one it is.")
         return self.identity
 
     def require_texts(self) -> ViewTexts:
-        """Give the texts of an ultrasound image, or raise why there are none."""
+        """Return the texts, or raise the reason why they could not be read."""
         if isinstance(self.view_texts, AnalysisError):
             raise copy(self.view_texts)
         return self.view_texts

@@ -9,7 +9,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from training.demo import running_service
 
 CHROMIUM = Path("/usr/bin/chromium")
+HOST_ON_A_NETWORK = "pacs.test"
+"""This machine, under a name that Chromium does not treat as the loopback."""
 FLAGS = [
+    f"--host-resolver-rules=MAP {HOST_ON_A_NETWORK} 127.0.0.1",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

@@ -15,7 +15,8 @@ from app.adapters.storage.database import Database, open_current
 from app.adapters.storage.tables import sessions
 from app.core.access import AccessScope, Actor
 from app.core.values import View
-from tests.browser.test_upload_page import REFUSED, violations
+from tests.browser.conftest import HOST_ON_A_NETWORK
+from tests.browser.test_upload_page import REFUSED, analyse, choose, violations
 from training.demo import running_service
 from training.phantom import write_study
 
@@ -57,9 +58,8 @@ def test_a_study_is_sent_by_somebody_who_signed_in(page: Page, database: Databas
     expect(page.get_by_label("Access key")).to_be_focused()
     sign_in(page, key(database, AccessScope.SUBMIT, AccessScope.READ))
     expect(page.locator(".account")).to_contain_text("may read, submit")
-    page.locator("#files").set_input_files(list(study.values()))
-    page.locator("#analyse:not([disabled])").click()
-    expect(page.locator("#result")).to_be_visible()
+    choose(page, *study.values())
+    analyse(page)
     page.get_by_role("link", name="Analyses").click()
     page.get_by_role("link", name="Report").first.click()
     expect(page.locator("body")).to_contain_text("Not a medical device")
@@ -80,7 +80,7 @@ def test_a_session_that_ends_leaves_the_files_where_they_are(
     page.goto("/")
     secret = key(database, AccessScope.SUBMIT, AccessScope.READ)
     sign_in(page, secret)
-    page.locator("#files").set_input_files(list(study.values()))
+    choose(page, *study.values())
     expect(page.locator("#hint")).to_have_text("Ready to be analysed.")
     with database.engine.begin() as connection:
         connection.execute(update(sessions).values(expires_at=datetime.now(UTC)))
@@ -91,8 +91,7 @@ def test_a_session_that_ends_leaves_the_files_where_they_are(
         page.locator("#signed-out a").click()
     sign_in(opened.value, secret)
     expect(opened.value.locator(".account")).to_be_visible()
-    page.locator("#analyse").click()
-    expect(page.locator("#result")).to_be_visible()
+    analyse(page)
     expect(page.locator("#signed-out")).to_be_hidden()
     complaints[:] = [each for each in complaints if not each.startswith(REFUSED)]
 
@@ -111,6 +110,18 @@ def test_a_key_that_may_only_read(page: Page, database: Database) -> None:
     sign_in(page, key(database, AccessScope.READ))
     expect(page.get_by_role("alert").first).to_contain_text("may not submit")
     expect(page.locator("#drop")).to_be_hidden()
+
+
+def test_over_plain_http_on_a_network(browser: Browser, address: str, database: Database) -> None:
+    """Browsers then send no Sec-Fetch-Site, and `Origin: null` for a form if the page's referrer policy hides it."""
+    context = browser.new_context(base_url=f"http://{HOST_ON_A_NETWORK}:{address.rpartition(':')[2]}")
+    page = context.new_page()
+    page.goto("/analyses")
+    sign_in(page, key(database, AccessScope.READ))
+    expect(page).to_have_title("Analyses · liver-pdff")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_title("Sign in · liver-pdff")
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,9 +2,8 @@
 
 import ctypes
 import gc
-import mmap
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 TIDY_S: Final = 10.0
@@ -36,15 +35,6 @@ def loading_for_good() -> Iterator[None]:
     yield
     gc.freeze()
     gc.enable()
-
-
-def large_pages(size_bytes: int) -> mmap.mmap:
-    """Reserve memory for something large: where Linux can, in pages of 2 MiB, and only what is written is taken."""
-    pages = mmap.mmap(-1, size_bytes, access=mmap.ACCESS_COPY)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):  # a kernel without them: small pages do as well, only slower
-            pages.madvise(mmap.MADV_HUGEPAGE)
-    return pages
 
 
 def return_unused(_stopping: object = None) -> None:

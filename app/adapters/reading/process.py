@@ -102,7 +102,9 @@ def answers(content: bytes, instructions: Instructions, verb: bytes) -> Iterator
     bytes
         A crop, an introduction or a refusal, pickled; then a better crop, or `NOTHING_MORE`.
     """
-    attempts = _introduction(content) if verb == INTRODUCE else _attempts(content, instructions, verb == DECLARED)
+    attempts = (
+        _introduction(content) if verb == INTRODUCE else _attempts(content, instructions, declared=verb == DECLARED)
+    )
     for cpu_s in (CPU_S, SCREEN_CPU_S):
         _set_timers(cpu_s, WALL_S)
         found = next(attempts, None)
@@ -114,11 +116,7 @@ def _introduction(content: bytes) -> Iterator[Introduction]:
     yield introduce(content)
 
 
-def _attempts(
-    content: bytes,
-    instructions: Instructions,
-    declared: bool,
-) -> Iterator[Crop | AnalysisError]:
+def _attempts(content: bytes, instructions: Instructions, *, declared: bool) -> Iterator[Crop | AnalysisError]:
     try:
         yield from read_crops(content, instructions, text_reader(), declared=declared)
     except AnalysisError as error:

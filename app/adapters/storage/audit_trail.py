@@ -175,8 +175,8 @@ class AuditTrail:
     def records(self, since: datetime | None = None, after_id: int = 0) -> Iterator[Record]:
         """Give the records in the order of their numbers, a page of them in memory at a time.
 
-        Whoever goes on after the last number that was given misses none: every record up to it was committed, or
-        never will be.
+        A reader that continues after the last number given misses no record: every lower number has been committed,
+        or never will be.
 
         Parameters
         ----------
@@ -208,9 +208,9 @@ class AuditTrail:
     def _settled_id(self) -> int:
         """Find a number below which nothing can appear any more.
 
-        SQLite has one writer at a time. PostgreSQL numbers a record when it is inserted, not when it is committed; but
-        whoever inserts holds a lock on the table from before it has a number until after its commit can be seen. So
-        of the numbers up to the greatest that can be seen, those that cannot be seen yet are theirs who hold it now.
+        SQLite has one writer at a time. PostgreSQL numbers a record when it is inserted, not when it is committed. A
+        transaction locks the table before it takes a number, and releases the lock after its commit has become
+        visible. So once the transactions that hold the lock now have ended, no lower number can appear.
         """
         with reading(self._engine) as connection:
             newest = connection.execute(select(func.max(audit_events.c.id))).scalar() or 0
