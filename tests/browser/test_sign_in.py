@@ -49,7 +49,8 @@ def key(database: Database, *scopes: AccessScope) -> str:
 
 def sign_in(page: Page, secret: str) -> None:
     page.get_by_label("Access key").fill(secret)
-    page.get_by_role("button", name="Sign in").click()
+    with page.expect_navigation():  # until the next page's script listens
+        page.get_by_role("button", name="Sign in").click()
 
 
 def test_a_study_is_sent_by_somebody_who_signed_in(page: Page, database: Database, study: Mapping[View, Path]) -> None:
