@@ -119,14 +119,18 @@ def test_policies_and_services_choose_the_pods(manifests: Mapping[str, Any]) -> 
     assert policy <= manifests["Job"]["spec"]["template"]["metadata"]["labels"].items()
 
 
+def valid_settings(overlay: Mapping[str, Any], version: str) -> Settings:
+    """Validate every manifest of an overlay, and give the settings in it."""
+    for manifest in overlay.values():
+        kubernetes_validate.validate(manifest, version, strict=True)
+    said = overlay["ConfigMap"]["data"].items()
+    return Settings.model_validate({name.removeprefix("LIVER_PDFF_").lower(): value for name, value in said})
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_overlay_offers_the_service_under_a_path(manifests: Mapping[str, Any], version: str) -> None:
     overlay = kustomized("docker/kubernetes-path")
-    for manifest in overlay.values():
-        kubernetes_validate.validate(manifest, version, strict=True)
-    settings = Settings.model_validate(
-        {name.removeprefix("LIVER_PDFF_").lower(): value for name, value in overlay["ConfigMap"]["data"].items()}
-    )
+    settings = valid_settings(overlay, version)
     [rule] = overlay["Ingress"]["spec"]["rules"]
     [path] = rule["http"]["paths"]
     assert (settings.address.authority, settings.address.root_path) == (rule["host"], path["path"])
@@ -142,11 +146,7 @@ def test_an_overlay_offers_the_service_under_a_path(manifests: Mapping[str, Any]
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_overlay_reaches_an_issuer_and_pins_the_image(manifests: Mapping[str, Any], version: str) -> None:
     overlay = kustomized("docker/kubernetes-issuer")
-    for manifest in overlay.values():
-        kubernetes_validate.validate(manifest, version, strict=True)
-    settings = Settings.model_validate(
-        {name.removeprefix("LIVER_PDFF_").lower(): value for name, value in overlay["ConfigMap"]["data"].items()}
-    )
+    settings = valid_settings(overlay, version)
     assert settings.issuer()
     *others, issuer = overlay["NetworkPolicy"]["spec"]["egress"]
     assert others == manifests["NetworkPolicy"]["spec"]["egress"]
